@@ -1,0 +1,156 @@
+"""The configuration as types: every key, its default and one line of help. YAML becomes this in `load.py`.
+
+The docstring under a field is its help text: `firsthand schema`, editors, `config.example.yaml` and the manual all
+show or check it. Rules stay plain data here; `proxy/rules/compile.py` gives them meaning.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializeAsAny
+
+from proxy.destinations.base import DestinationSettings
+
+Network = IPv4Network | IPv6Network
+State = Literal["granted", "denied"]
+
+
+class Section(BaseModel):
+    """Shared behaviour of every section: unknown keys are errors, a number is fine where text is wanted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
+
+
+class SiteSettings(Section):
+    origins: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Origins (https://www.shop.example) whose pages may post events; `https://*.shop.example`: every subdomain."""
+
+
+class CookieSettings(Section):
+    domain: str = "auto"
+    """`auto`: the registrable domain of the host asked; `host`: that host only; or a domain such as shop.example."""
+    name: str = "_fh"
+    """The visitor cookie."""
+    max_age_days: Annotated[int, Field(ge=1, le=400)] = 395
+    """How long the visitor cookie lives. Browsers clamp to 400 days."""
+    rolling: bool = True
+    """true: every consented answer renews it; false: it ends max_age_days after it was first set."""
+    meta: bool | None = None
+    """Set `_fbp` and `_fbc`. Default: only when a destination of kind meta is configured."""
+
+
+class ListenSettings(Section):
+    host: str = "0.0.0.0"  # noqa: S104 - inside a container that is the point
+    """Address to listen on."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """Port to listen on."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of your own reverse proxies: only from them X-Forwarded-For and X-Forwarded-Proto are believed."""
+    client_ip_header: str | None = None
+    """A header your CDN sets (CF-Connecting-IP, True-Client-IP), believed only from trusted_proxies."""
+
+
+class AdminSettings(Section):
+    host: str = "127.0.0.1"
+    """Address of the operator's listener (metrics, status)."""
+    port: Annotated[int, Field(ge=0, le=65535)] | None = 8081
+    """Its port; null switches it off."""
+    token: SecretStr | None = None
+    """Bearer token it asks for; required when host is not a loopback address."""
+
+
+class PathSettings(Section):
+    prefix: str = ""
+    """Put before every path, e.g. /fh when the proxy lives on a path of the site itself."""
+    script: str = "/tracker.js"
+    """The tracker script."""
+    events: str = "/e"
+    """Where events are posted."""
+    pixel: str = "/n.gif"
+    """The image for pages without JavaScript."""
+
+
+class TrackerSettings(Section):
+    global_name: Annotated[str, Field(pattern=r"^[A-Za-z_$][A-Za-z0-9_$]*$")] = "firsthand"
+    """The one global name the script takes on a page."""
+    page_views: bool = True
+    """Send page_view by itself, on load and on every SPA navigation."""
+    retry_queue: bool = True
+    """Keep events that could not be sent in localStorage (only after consent) and send them on the next page."""
+
+
+class PurposeDefaults(Section):
+    marketing: State = "denied"
+    """Ad platforms."""
+    analytics: State = "denied"
+    """Measurement for the site itself."""
+    personalization: State = "denied"
+    """Personalised ads and content."""
+
+
+class ConsentSettings(Section):
+    default: State | PurposeDefaults = "denied"
+    """What counts while the visitor has not decided: denied, granted, or one of them per purpose."""
+    gpc: Literal["refuse_sale", "refuse_marketing", "ignore"] = "refuse_sale"
+    """What `Sec-GPC: 1` refuses, whatever else was said."""
+
+
+class BotSettings(Section):
+    action: Literal["drop", "keep"] = "drop"
+    """What to do with events of known crawlers and empty user agents."""
+
+
+class LogSettings(Section):
+    retention_days: Annotated[float, Field(gt=0)] = 30
+    """Events are deleted after this long, delivered or not."""
+    dead_days: Annotated[float, Field(gt=0)] = 7
+    """Dead letters are deleted after this long."""
+    max_bytes: Annotated[int, Field(ge=10_000_000)] | None = None
+    """Refuse new events (503) when the log's files reach this size. Default: no limit but the disk."""
+
+
+class RelaySettings(Section):
+    wait_s: Annotated[float, Field(ge=0, le=300)] = 2.0
+    """How long a reader waits to fill a batch before it sends what is there."""
+    backoff_max_s: Annotated[float, Field(ge=1)] = 300.0
+    """The longest pause between two attempts while a platform is down."""
+    probe_s: Annotated[float, Field(ge=1)] = 300.0
+    """How often a destination paused for broken credentials is tried again."""
+
+
+class Settings(Section):
+    """A whole configuration file."""
+
+    site: SiteSettings
+    """The site whose events these are."""
+    listen: ListenSettings = ListenSettings()
+    """The public listener."""
+    admin: AdminSettings = AdminSettings()
+    """The operator's listener."""
+    paths: PathSettings = PathSettings()
+    """Where things are; rename freely."""
+    cookie: CookieSettings = CookieSettings()
+    """First-party cookies."""
+    tracker: TrackerSettings = TrackerSettings()
+    """What is baked into the script."""
+    consent: ConsentSettings = ConsentSettings()
+    """What counts before and beside the visitor's own words."""
+    bots: BotSettings = BotSettings()
+    """Crawlers."""
+    data: Path = Path("data")
+    """Folder of the event log and, unless `keys` is given, of the key file. Relative to the configuration file."""
+    keys: SecretStr | None = None
+    """Comma-separated keys from `firsthand keygen`: the first encrypts, all decrypt. Default: a key file in `data`."""
+    ingest_keys: tuple[SecretStr, ...] = ()
+    """Bearer keys of your own servers; they may state visitor, client and past times."""
+    log: LogSettings = LogSettings()
+    """The event log."""
+    relay: RelaySettings = RelaySettings()
+    """How the log is read out to the platforms."""
+    destinations: dict[str, SerializeAsAny[DestinationSettings]] = {}
+    """Accounts on platforms, by a name of your choice."""
+    rules: tuple[dict[str, Any], ...] | None = None
+    """What goes where, top to bottom. Without this key every event goes to every destination."""

@@ -1,0 +1,173 @@
+"""The one canonical shape: what a site reported, once. Everything else in this package is about Events.
+
+An `Event` is frozen; steps return changed copies (`msgspec.structs.replace`). Field names are the wire names of
+`POST /e`. `None` and empty mean "not given", never "failed". Times are Unix **milliseconds**, UTC. Money is `Decimal`
+and never passes through a float before a platform's own file turns it into what that platform wants.
+
+`proxy/wire.py` makes Events from JSON, `proxy/destinations/*.py` turn them into platform requests.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+
+
+class ConsentState(StrEnum):
+    GRANTED = "granted"
+    DENIED = "denied"
+    UNKNOWN = "unknown"
+
+
+class Purpose(StrEnum):
+    """What a visitor can agree to. `sale` (sale or sharing, the US opt-out) counts as granted until it is refused."""
+
+    MARKETING = "marketing"
+    ANALYTICS = "analytics"
+    PERSONALIZATION = "personalization"
+    SALE = "sale"
+
+
+class ActionSource(StrEnum):
+    """Where the event happened, in the words Meta made common."""
+
+    WEBSITE = "website"
+    APP = "app"
+    EMAIL = "email"
+    PHONE_CALL = "phone_call"
+    CHAT = "chat"
+    PHYSICAL_STORE = "physical_store"
+    SYSTEM_GENERATED = "system_generated"
+    OTHER = "other"
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    url: str | None = None
+    referrer: str | None = None
+    title: str | None = None
+    language: str | None = None  # BCP 47, as `navigator.language` gives it
+    screen: str | None = None  # "1920x1080"
+    viewport: str | None = None  # "1280x720"
+
+
+class Visitor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    id: str
+    first_seen: int  # ms
+
+
+class ClickId(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    value: str  # as it stood in the URL: never decoded twice, trimmed or lower-cased
+    clicked_at: int  # ms, when the landing page was first seen
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the site tells us about the person: raw, or already SHA-256 in hex (64 digits)."""
+
+    email: tuple[str, ...] = ()
+    phone: tuple[str, ...] = ()
+    external_id: tuple[str, ...] = ()
+    first_name: str | None = None
+    last_name: str | None = None
+    street: str | None = None
+    city: str | None = None
+    state: str | None = None
+    zip: str | None = None
+    country: str | None = None
+    gender: str | None = None
+    birth_date: str | None = None
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    id: str | None = None
+    name: str | None = None
+    brand: str | None = None
+    category: str | None = None
+    variant: str | None = None
+    price: Decimal | None = None  # of one unit
+    quantity: int | None = None
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was bought, searched, asked for. `value` is the total in `currency` (ISO 4217, upper case)."""
+
+    value: Decimal | None = None
+    currency: str | None = None
+    order_id: str | None = None
+    items: tuple[Item, ...] = ()
+    search_term: str | None = None
+    coupon: str | None = None
+    shipping: Decimal | None = None
+    tax: Decimal | None = None
+    predicted_ltv: Decimal | None = None
+    net_revenue: Decimal | None = None
+    status: str | None = None
+    num_items: int | None = None
+    content_ids: tuple[str, ...] = ()
+    content_type: str | None = None
+    content_name: str | None = None
+    content_category: str | None = None
+    delivery_category: str | None = None
+    description: str | None = None
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    ip: str | None = None
+    user_agent: str | None = None
+    mobile: bool | None = None  # low-entropy client hints only: Sec-CH-UA-Mobile
+    platform: str | None = None  # Sec-CH-UA-Platform, unquoted
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    marketing: ConsentState = ConsentState.UNKNOWN
+    analytics: ConsentState = ConsentState.UNKNOWN
+    personalization: ConsentState = ConsentState.UNKNOWN
+    sale: ConsentState = ConsentState.UNKNOWN
+    source: str | None = None  # tcf, gpp, gcm, gpc, dnt, api, default…
+    time: int | None = None  # ms, when the visitor decided
+
+    def state(self, purpose: Purpose) -> ConsentState:
+        state: ConsentState = getattr(self, purpose.value)
+        return state
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    id: str  # the deduplication key, shared with the browser pixel
+    name: str  # canonical (proxy/vocabulary.py) or custom
+    time: int  # ms, when it happened
+    source: str = "browser"  # browser, server, webhook:<kind>, segment, gtag, pixel
+    action_source: ActionSource = ActionSource.WEBSITE
+    page: Page = Page()
+    visitor: Visitor | None = None
+    click_ids: dict[str, ClickId] = {}  # by parameter name: fbclid, gclid, gbraid, wbraid, ttclid, sccid, epik, …
+    browser_ids: dict[str, str] = {}  # fbp, fbc, ttp, scid, ga_client_id, ga_session_id, uetvid, …
+    user: User = User()
+    data: Data = Data()
+    custom: dict[str, Any] = {}  # free key/values, passed where a platform allows them
+    client: Client = Client()
+    consent: Consent = Consent()
+    debug: str | None = None  # preview session token
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder = msgspec.json.Decoder(Event)
+
+
+def encode_json(value: Any) -> bytes:
+    """Compact JSON; `Decimal` as an exact JSON number. The only JSON encoder of the package."""
+    return _encoder.encode(value)
+
+
+def decode_event(raw: bytes) -> Event:
+    """The inverse of `encode_json(event)`; for what we wrote ourselves (the log), not for input."""
+    return _decoder.decode(raw)
+
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def replace(struct: S, **changes: Any) -> S:
+    """A copy with some fields changed; a shorter name for what every step does."""
+    return msgspec.structs.replace(struct, **changes)

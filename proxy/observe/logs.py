@@ -1,0 +1,31 @@
+"""Log lines: one structured JSON line per change of state, none for healthy traffic.
+
+`get_logger("relay")` gives a logger; `configure()` is called once by commands that serve. Never logged: match keys,
+cookies, bodies, URLs with a query, credentials.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import structlog
+
+
+def configure(*, pretty: bool = False) -> None:
+    """`pretty`: coloured lines for a terminal (`firsthand demo`), else JSON on standard error."""
+    renderer: Any = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def get_logger(area: str) -> Any:
+    """`area`: which part speaks (collector, relay, log, config)."""
+    return structlog.get_logger().bind(area=area)
