@@ -145,6 +145,10 @@ class Destination(abc.ABC):
         """A changed event worth one more try after a lone event was rejected with `why`; None: dead letter."""
         return None
 
+    def warnings(self, now_ms: int) -> tuple[str, ...]:  # noqa: ARG002 - a hook
+        """What the operator should know although it works: test code set, API version near its end. Full sentences."""
+        return ()
+
     def build(self, events: Sequence[Event], now_ms: int) -> Built:
         """Events (already through the rules, at most a batch) as requests. Pure; same input, same bytes."""
         groups: dict[Hashable, tuple[list[Row], list[int]]] = {}
