@@ -1,0 +1,36 @@
+# The two commands a newcomer needs are `make run` and `make test`; each does its own set-up (see scripts/setup).
+PY := .venv/bin/python
+
+.PHONY: run test check bench crash oracles lock clean
+
+run:  ## the demo: proxy, shop and stand-in platforms; prints what to open
+	@scripts/setup run
+	@.venv/bin/firsthand demo $(ARGS)
+
+test:  ## every test, as CI runs them
+	@scripts/setup test
+	$(PY) -m pytest $(ARGS)
+
+check:  ## format, lint, types; prints the script's sizes
+	@scripts/setup test
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	$(PY) scripts/script_size.py
+
+bench:  ## the figures we claim (docs/performance.md)
+	@scripts/setup test
+	$(PY) -m tests.bench
+
+crash:  ## kill -9 under load, many times; prints what was lost
+	@scripts/setup test
+	$(PY) tests/crash/harness.py --kills 50
+
+oracles:  ## official SDKs judge our payloads, in an environment of their own
+	scripts/oracles
+
+lock:  ## resolve the dependencies anew and write requirements/*.txt with hashes
+	scripts/lock
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
