@@ -1,8 +1,10 @@
 """The event log's interface: an append-only log of encrypted events, read by independent named readers.
 
 An event is stored once, however many destinations there are. A destination is a *cursor* (the sequence number up to
-which everything is settled) plus a small table of exceptions above it, not a row per event. Implementations:
-`sqlite.py`.
+which everything is settled) plus a small table of exceptions above it, not a row per event.
+
+`EventLog` is what the collector and the relay use; `OperatedLog` adds what the server's upkeep and the operator's
+commands need. Implementations: `sqlite.py` (the service), `memory.py` (tests; nothing survives the process).
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ class Batch(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...]
     scanned_to: int
     state: ReaderState
+    again: tuple[int, ...] = ()  # those of `entries` that are dead letters being retried; the cursor ignores them
+    epoch: int = 0  # counts rewinds; a commit of a batch read before a rewind does not move the cursor
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +83,16 @@ class ReaderStats(msgspec.Struct, frozen=True, kw_only=True):
     oldest_waiting_ms: int | None  # stored_at of the oldest of them
     dead: int  # dead letters held now
     state: ReaderState
+    expired: int = 0  # ever deleted by retention before they were settled
+
+
+class Purged(msgspec.Struct, frozen=True, kw_only=True):
+    """What one bounded `purge` deleted. `more`: there is more to delete, call again soon."""
+
+    events: int = 0
+    dead: int = 0
+    undelivered: dict[str, int] = {}  # of `events`, by reader: those it had not settled
+    more: bool = False
 
 
 class LogStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,4 +125,34 @@ class EventLog(Protocol):
         """Delete every event of a visitor id, dead letters included; how many."""
         ...
 
-    async def stats(self) -> LogStats: ...
+    async def stats(self) -> LogStats:
+        """Cheap whatever the size of the log: counts are differences of sequence numbers."""
+        ...
+
+    async def wait(self, after_seq: int, timeout_s: float) -> bool:
+        """Sleep until an event above `after_seq` may be there (True), or `timeout_s` passed (False: read anyway now
+        and then; a replay or a retried dead letter asked for by another process wakes nobody)."""
+        ...
+
+
+class OperatedLog(EventLog, Protocol):
+    """What upkeep and the operator's commands need besides; all of it is safe while others append and read."""
+
+    async def dead(self, reader: str | None = None, limit: int = 1000) -> list[StoredDeadLetter]:
+        """Dead letters of one reader or of all, newest first."""
+        ...
+
+    async def retry_dead(self, reader: str | None = None, seqs: Sequence[int] | None = None) -> int:
+        """Give dead letters (all, of one reader, these numbers) back to their readers; how many. Those whose event is
+        gone stay where they are."""
+        ...
+
+    async def drop_dead(self, reader: str | None = None, seqs: Sequence[int] | None = None) -> int:
+        """Forget dead letters; how many."""
+        ...
+
+    async def purge(self) -> Purged:
+        """Delete what is past its retention: a bounded piece of work per call."""
+        ...
+
+    async def close(self) -> None: ...

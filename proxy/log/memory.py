@@ -1,0 +1,204 @@
+"""The event log in memory: the same contract as `sqlite.py`, nothing on disk. The test kit, and its reference.
+
+Set `broken` to a reason and every append answers `LogUnavailable` with it until it is "" again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from proxy.clock import DAY_MS, Clock
+from proxy.config.settings import LogSettings
+from proxy.errors import LogUnavailable
+from proxy.event import Event
+from proxy.log.base import (
+    Batch,
+    DeadLetter,
+    Entry,
+    LogStats,
+    Outcome,
+    Purged,
+    ReaderState,
+    ReaderStats,
+    StoredDeadLetter,
+)
+
+DeadKey: TypeAlias = tuple[str, int]  # reader, sequence number
+
+
+class _Reader(msgspec.Struct):
+    cursor: int
+    state: ReaderState = ReaderState()
+    epoch: int = 0
+    settled: set[int] = set()  # above the cursor
+    again: set[int] = set()  # dead letters being retried
+    expired: int = 0
+
+
+class MemoryLog:
+    def __init__(self, clock: Clock, settings: LogSettings | None = None) -> None:
+        self.broken = ""
+        self._clock = clock
+        self._settings = settings or LogSettings()
+        self._entries: dict[int, Entry] = {}
+        self._known: dict[tuple[str, str], int] = {}  # (id, name) -> seq
+        self._head = 0
+        self._readers: dict[str, _Reader] = {}
+        self._dead: dict[DeadKey, DeadLetter] = {}
+        self._news = asyncio.Event()
+
+    async def append(self, events: Sequence[Event]) -> int:
+        if self.broken:
+            raise LogUnavailable(self.broken)
+        new = 0
+        for event in events:
+            if (event.id, event.name) in self._known:
+                continue
+            self._head += 1
+            new += 1
+            self._entries[self._head] = Entry(self._head, self._clock(), event)
+            self._known[event.id, event.name] = self._head
+        self._news.set()
+        return new
+
+    async def read(self, reader: str, limit: int) -> Batch:
+        mine = self._reader(reader)
+        again = sorted(mine.again)[:limit]
+        above = [seq for seq in self._entries if seq > mine.cursor and seq not in mine.settled][: limit - len(again)]
+        full = len(again) + len(above) >= limit
+        scanned_to = (above[-1] if above else mine.cursor) if full else self._head
+        entries = tuple(self._entries[seq] for seq in sorted({*again, *above}))
+        return Batch(reader, entries, scanned_to, mine.state, tuple(again), mine.epoch)
+
+    async def commit(self, batch: Batch, outcome: Outcome) -> None:
+        mine = self._readers[batch.reader]
+        mine.state = outcome.state
+        if batch.epoch != mine.epoch:
+            return
+        for letter in outcome.dead:
+            if letter.seq in self._entries:
+                self._dead[batch.reader, letter.seq] = letter
+        settled = {*outcome.settled, *(letter.seq for letter in outcome.dead)}
+        mine.again -= settled
+        mine.settled |= settled - {*batch.again}
+        left = [e.seq for e in batch.entries if e.seq not in batch.again and e.seq > mine.cursor]
+        mine.cursor = max(mine.cursor, next((seq - 1 for seq in left if seq not in mine.settled), batch.scanned_to))
+        mine.settled = {seq for seq in mine.settled if seq > mine.cursor}
+
+    async def rewind(self, reader: str, to_ms: int) -> int:
+        mine = self._reader(reader)
+        first = min((seq for seq, entry in self._entries.items() if entry.stored_at_ms >= to_ms), default=None)
+        if first is not None:
+            mine.cursor = min(mine.cursor, first - 1)
+            mine.settled = {seq for seq in mine.settled if seq < first}
+            mine.again = {seq for seq in mine.again if seq < first}
+            mine.epoch += 1
+            given_back = [k for k in self._chosen(reader, None) if k[1] >= first and k[1] in self._entries]
+            for key in given_back:
+                del self._dead[key]
+            self._news.set()
+        return self._waiting(mine)
+
+    async def erase(self, visitor: str) -> int:
+        gone = {s for s, e in self._entries.items() if e.event.visitor is not None and e.event.visitor.id == visitor}
+        self._delete(gone)
+        self._dead = {key: letter for key, letter in self._dead.items() if key[1] not in gone}
+        return len(gone)
+
+    async def stats(self) -> LogStats:
+        readers = [
+            ReaderStats(
+                reader=name,
+                cursor=mine.cursor,
+                waiting=self._waiting(mine),
+                oldest_waiting_ms=next((e.stored_at_ms for s, e in self._entries.items() if s > mine.cursor), None),
+                dead=sum(owner == name for owner, _ in self._dead),
+                state=mine.state,
+                expired=mine.expired,
+            )
+            for name, mine in sorted(self._readers.items())
+        ]
+        return LogStats(
+            events=len(self._entries),
+            oldest_ms=min((entry.stored_at_ms for entry in self._entries.values()), default=None),
+            bytes=0,
+            head=self._head,
+            readers=tuple(readers),
+        )
+
+    async def wait(self, after_seq: int, timeout_s: float) -> bool:
+        if self._head > after_seq:
+            return True
+        self._news.clear()
+        try:
+            await asyncio.wait_for(self._news.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    async def dead(self, reader: str | None = None, limit: int = 1000) -> list[StoredDeadLetter]:
+        keys = sorted(self._chosen(reader, None), key=lambda key: (-self._dead[key].at_ms, -key[1], key[0]))
+        return [
+            StoredDeadLetter(
+                reader=owner,
+                letter=self._dead[owner, seq],
+                event=self._entries[seq].event if seq in self._entries else None,
+            )
+            for owner, seq in keys[:limit]
+        ]
+
+    async def retry_dead(self, reader: str | None = None, seqs: Sequence[int] | None = None) -> int:
+        chosen = [key for key in self._chosen(reader, seqs) if key[1] in self._entries]
+        for owner, seq in chosen:
+            self._readers[owner].again.add(seq)
+            del self._dead[owner, seq]
+        self._news.set()
+        return len(chosen)
+
+    async def drop_dead(self, reader: str | None = None, seqs: Sequence[int] | None = None) -> int:
+        chosen = self._chosen(reader, seqs)
+        for key in chosen:
+            del self._dead[key]
+        return len(chosen)
+
+    async def purge(self) -> Purged:
+        now_ms = self._clock()
+        event_cutoff_ms = now_ms - self._settings.retention_days * DAY_MS
+        dead_cutoff_ms = now_ms - self._settings.dead_days * DAY_MS
+        old = {seq for seq, entry in self._entries.items() if entry.stored_at_ms < event_cutoff_ms}
+        undelivered = {}
+        for name, mine in self._readers.items():
+            count = sum(seq in mine.again or (seq > mine.cursor and seq not in mine.settled) for seq in old)
+            if count:
+                undelivered[name] = count
+                mine.expired += count
+        letters = [key for key, letter in self._dead.items() if letter.at_ms < dead_cutoff_ms]
+        for key in letters:
+            del self._dead[key]
+        self._delete(old)
+        return Purged(events=len(old), dead=len(letters), undelivered=undelivered)
+
+    async def close(self) -> None:
+        self.broken = "the log is closed"
+
+    def _chosen(self, reader: str | None, seqs: Sequence[int] | None) -> list[DeadKey]:
+        return [k for k in self._dead if reader in (None, k[0]) and (seqs is None or k[1] in seqs)]
+
+    def _reader(self, name: str) -> _Reader:
+        if name not in self._readers:
+            self._readers[name] = _Reader(cursor=min(self._entries, default=self._head + 1) - 1)
+        return self._readers[name]
+
+    def _delete(self, seqs: set[int]) -> None:
+        for seq in seqs:
+            event = self._entries.pop(seq).event
+            del self._known[event.id, event.name]
+        for mine in self._readers.values():
+            mine.again -= seqs
+
+    def _waiting(self, mine: _Reader) -> int:
+        return self._head - max(mine.cursor, min(self._entries, default=self._head + 1) - 1) + len(mine.again)
