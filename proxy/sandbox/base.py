@@ -1,0 +1,80 @@
+"""What a stand-in is: one HTTP request in, the platform's answer out, and what it would have recorded. Pure.
+
+The server around it (`server.py`) keeps the records, counts duplicates and can play the platform being down.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as it arrived. `path` starts with `/` and has no query; header names are in lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+    def json(self) -> Any:
+        """The body as JSON values; None when it is not JSON."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The platform's reply. `accepted` are the rows it would record; `faults` says in our words why others were not."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = {}
+    accepted: Sequence[Mapping[str, Any]] = ()
+    faults: Sequence[str] = ()
+
+
+class StandIn(abc.ABC):
+    kind: ClassVar[str]
+
+    def __init_subclass__(cls, *, kind: str, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.kind = kind
+        registry[kind] = cls
+
+    @abc.abstractmethod
+    def owns(self, call: Call) -> bool:
+        """Is this one of the platform's paths? The server asks every stand-in."""
+
+    @abc.abstractmethod
+    def answer(self, call: Call, now_ms: int) -> Answer:
+        """What the platform would say. Never raises."""
+
+    @abc.abstractmethod
+    def name_of(self, row: Mapping[str, Any]) -> str:
+        """The event's name in an accepted row, for people."""
+
+    @abc.abstractmethod
+    def dedup_key(self, row: Mapping[str, Any]) -> Hashable | None:
+        """What the platform merges repeated rows by; None: it does not."""
+
+    def trouble(self, mode: str) -> Answer:
+        """The answer while playing `down`, `throttled` or `bad_token`."""
+        match mode:
+            case "throttled":
+                return Answer(status=429, body={"error": "slow down"}, headers={"Retry-After": "2"})
+            case "bad_token":
+                return Answer(status=401, body={"error": "the token was revoked"})
+            case _:
+                return Answer(status=503, body="temporarily unavailable")
+
+
+registry: dict[str, type[StandIn]] = {}
+
+TOKEN = "sandbox-token"  # noqa: S105 - the one credential every stand-in takes
+REFUSED_TOKEN = "revoked-token"  # noqa: S105 - the one that is always answered as revoked

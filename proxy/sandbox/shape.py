@@ -1,0 +1,54 @@
+"""Checks that several platforms share: what a hash, an address, a currency looks like. Each returns a fault or None."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Any
+
+_HEX64 = re.compile(r"[0-9a-f]{64}\Z")
+
+JUNK_DIGESTS = frozenset(
+    {
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",  # ""
+        "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b",  # null
+        "eb045d78d273107348b0300c01d29b7552d622abbc6faf81b3ec55359aa9950c",  # undefined
+        "dc937b59892604f5a86ac96936cd7ff09e25f18ae6b758e8014a24c7fa039e91",  # None
+    }
+)
+
+
+def digest(where: str, value: Any) -> str | None:
+    """A lower-case SHA-256 in hex, and not of nothing."""
+    if not isinstance(value, str) or not _HEX64.match(value):
+        return f"{where}: expected a lower-case SHA-256 in hex"
+    return f"{where}: the hash of an empty or junk value" if value in JUNK_DIGESTS else None
+
+
+def public_ip(where: str, value: Any) -> str | None:
+    """An address the visitor could have on the internet; documentation ranges count, so that examples work."""
+    try:
+        address = ip_address(value) if isinstance(value, str) else None
+    except ValueError:
+        address = None
+    if address is None:
+        return f"{where}: not an IP address"
+    documentation = str(address).startswith(("192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:"))
+    return None if address.is_global or documentation or address.is_loopback else f"{where}: a private address"
+
+
+def only(where: str, value: dict[str, Any], allowed: frozenset[str]) -> list[str]:
+    """One fault per key the platform does not know."""
+    return [f"{where}: unknown key {key!r}" for key in value if key not in allowed]
+
+
+def currency(where: str, value: Any) -> str | None:
+    """Three upper-case letters."""
+    ok = isinstance(value, str) and len(value) == 3 and value.isascii() and value.isupper()  # noqa: PLR2004 - ISO 4217
+    return None if ok else f"{where}: expected three upper-case letters (ISO 4217)"
+
+
+def number(where: str, value: Any) -> str | None:
+    """A JSON number, not a text, not true."""
+    ok = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return None if ok else f"{where}: expected a number"
