@@ -1,0 +1,128 @@
+"""A rules list as written in YAML becomes `Rules`, or one `ConfigError` with every fault at its own key.
+
+Owns the keys of a rule. Conditions are read in `conditions.py`, changes in `shape.py`, `send_to` in `targets.py`,
+`examples:` in `examples.py`. A list entry is a rule, or `define:` with named conditions for the rules below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from proxy.errors import ConfigError
+from proxy.rules.conditions import Reader
+from proxy.rules.faults import Faults, Path, did_you_mean, kind_of, shown
+from proxy.rules.rules import Rule, Rules, Target
+from proxy.rules.targets import read_targets
+
+KEYS = {
+    "name": "what explain, metrics and logs call it",
+    "when": "which events it is about; every event when left out",
+    "drop": "true: the event goes nowhere",
+    "send_to": "destinations it goes to",
+}
+"""Keys of a rule and what they say."""
+
+ACTIONS = frozenset(KEYS) - {"name", "when", "examples"}
+
+EVERYTHING = "no rules: everything goes everywhere"
+
+
+def compile_rules(rules: Sequence[Mapping[str, Any]] | None, destinations: Collection[str]) -> Rules:
+    """The rules of a configuration; None: there is no `rules` key. Raises `ConfigError` with all faults."""
+    if rules is None:
+        targets = tuple(Target(destination=name) for name in destinations)
+        return Rules([Rule(name=EVERYTHING, says=_sends(targets), targets=targets)])
+    compiler = _Compiler(destinations)
+    compiled = [compiler.entry(raw, ("rules", at)) for at, raw in enumerate(rules)]
+    if compiler.faults.found:
+        raise ConfigError(compiler.faults.found)
+    return Rules([rule for rule in compiled if rule is not None])
+
+
+class _Compiler:
+    def __init__(self, destinations: Collection[str]) -> None:
+        self.faults = Faults()
+        self.reader = Reader(self.faults)
+        self.destinations = destinations
+        self.named: dict[str, int] = {}  # rule name -> position
+        self.closed_by: str | None = None  # the rule that drops every event
+
+    def entry(self, raw: Any, path: Path) -> Rule | None:
+        if not isinstance(raw, Mapping):
+            self.faults.add(path, f"expected a rule, got {kind_of(raw)}", "a rule has at least `when` and `send_to`")
+            return None
+        if "define" in raw:
+            self._define(raw, path)
+            return None
+        return self._rule(raw, path)
+
+    def _define(self, raw: Mapping[Any, Any], path: Path) -> None:
+        for key in raw:
+            if key != "define":
+                self.faults.add((*path, key), f"{shown(key)} beside define", "give define an entry of its own")
+        conditions = raw["define"]
+        here = (*path, "define")
+        if not isinstance(conditions, Mapping) or not conditions:
+            self.faults.add(here, f"expected named conditions, got {kind_of(conditions)}", "write NAME: {field: value}")
+            return
+        for name, condition in conditions.items():
+            if name in self.reader.defined:
+                self.faults.add((*here, name), f"{shown(name)} is defined twice", "give one of them another name")
+            found = self.reader.read(condition, (*here, name))
+            if found is not None:
+                self.reader.defined[str(name)] = found
+
+    def _rule(self, raw: Mapping[Any, Any], path: Path) -> Rule | None:
+        faults = self.faults
+        known = len(faults)
+        for key in raw:
+            if key not in KEYS:
+                faults.add((*path, key), f"unknown key {shown(key)}", did_you_mean(key, KEYS))
+        name = self._name(raw, path)
+        when = self.reader.read(raw["when"], (*path, "when")) if "when" in raw else None
+        drop = self._drop(raw, path)
+        targets: tuple[Target, ...] = ()
+        if "send_to" in raw:
+            targets = read_targets(raw["send_to"], (*path, "send_to"), self.destinations, faults)
+        if not any(raw.get(key) for key in ACTIONS) and len(faults) == known:
+            faults.add(path, "the rule does nothing", f"add one of {', '.join(sorted(ACTIONS))}")
+        if self.closed_by is not None:
+            faults.add(path, f"never reached: rule {shown(self.closed_by)} drops every event", "move it further up")
+        if len(faults) > known:
+            return None
+        if drop and when is None:
+            self.closed_by = name
+        return Rule(name=name, says="drops it" if drop else _sends(targets), when=when, drop=drop, targets=targets)
+
+    def _name(self, raw: Mapping[Any, Any], path: Path) -> str:
+        at = path[-1]
+        assert isinstance(at, int)
+        name = raw.get("name", f"rule {at + 1}")
+        if not isinstance(name, str) or not name.strip():
+            self.faults.add((*path, "name"), f"expected a text, got {kind_of(name)}", "put it in quotes")
+            return f"rule {at + 1}"
+        if name in self.named:
+            self.faults.add(
+                (*path, "name"),
+                f"{shown(name)} is also the name of rules[{self.named[name]}]",
+                "names tell rules apart",
+            )
+        self.named[name] = at
+        return name
+
+    def _drop(self, raw: Mapping[Any, Any], path: Path) -> bool:
+        drop = raw.get("drop", False)
+        if not isinstance(drop, bool):
+            self.faults.add((*path, "drop"), f"expected true or false, got {shown(drop)}")
+            return False
+        if drop:
+            for key in raw:
+                if key in ACTIONS - {"drop"}:
+                    self.faults.add((*path, key), f"{key} beside drop: true has no effect", "keep one of them")
+        return drop
+
+
+def _sends(targets: Sequence[Target]) -> str:
+    names = [f"{one.destination} as {one.name}" if one.name else one.destination for one in targets]
+    return f"sends to {', '.join(names)}" if names else ""
