@@ -83,6 +83,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}  # names in lower case
     body: bytes = b""
     error: str = ""
+    sent: int | None = None  # rows of the request this answers; None: nobody counted
 
     def json(self) -> Any:
         """The body as JSON values, or None when it is not JSON (an HTML error page, a cut answer)."""
@@ -177,6 +178,10 @@ class Destination(abc.ABC):
     def max_age_s(self) -> float:
         hours = self.settings.max_age_hours
         return self.limits.max_age_s if hours is None else min(hours * 3600, self.limits.max_age_s)
+
+    def max_age_s_of(self, event: Event) -> float:  # noqa: ARG002 - a hook
+        """How old this event may be; for platforms whose limit depends on where the event happened."""
+        return self.max_age_s
 
     def secrets(self) -> tuple[str, ...]:
         """Every credential of this destination, for redaction; longest first."""
