@@ -1,0 +1,142 @@
+"""`custom_data` for Meta: what was bought, searched or asked for, and the site's own properties.
+
+Items without an id are left out (Meta refuses the event since 2026-04); so are values no platform should see: numbers
+JSON cannot carry, nested properties, and anything that looks personal. What Meta has no field for (coupon, shipping,
+tax, description) is not sent unless a rule copies it into `custom`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+from typing import Any
+
+from proxy.destinations.base import Row
+from proxy.event import Data, Event, Item
+from proxy.identity import page_url
+
+DELIVERY_CATEGORIES = ("in_store", "curbside", "home_delivery")
+CONTENT_TYPES = ("product", "product_group")
+CUSTOMERS = ("business", "business_line", "product_area", "medium")
+CUSTOMER_SEGMENTS = frozenset(
+    {"customer_in_loyalty_program"} | {f"{age}_customer_to_{part}" for age in ("new", "existing") for part in CUSTOMERS}
+)
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_LARGEST_INT = 2**63 - 1
+_DIGITS = 15  # before the point; more is no amount of money, and no double keeps it
+_PERSONAL = frozenset(
+    "em email e_mail mail user_email customer_email ph phone phone_number tel telephone mobile customer_phone "
+    "fn ln first_name last_name firstname lastname full_name name customer_name db dob birth_date birthday birthdate "
+    "ge gender zp zip zip_code zipcode postcode postal_code address address1 address2 street "
+    "ip ip_address client_ip_address user_agent client_user_agent external_id user_id password".split()
+)
+
+
+def custom_data(event: Event, default_currency: str | None, content_type: str | None) -> Row:
+    """`default_currency` is used for a value that comes without one, `content_type` for ids that come without one."""
+    data = event.data
+    facts = {**_custom(event.custom), **_given(_money(data, default_currency)), **_given(_words(data))}
+    facts |= _given(_contents(data, content_type))
+    return facts
+
+
+def _money(data: Data, default_currency: str | None) -> Row:
+    currency = (data.currency or "").strip().upper()
+    if not _CURRENCY.fullmatch(currency):
+        currency = (default_currency or "").upper() if data.value is not None and not currency else ""
+    return {
+        "value": _number(data.value),
+        "currency": currency or None,
+        "predicted_ltv": _number(data.predicted_ltv),
+        "net_revenue": _number(data.net_revenue),
+    }
+
+
+def _words(data: Data) -> Row:
+    truth = {"true": True, "false": False}
+    return {
+        "order_id": data.order_id,
+        "search_string": _harmless(data.search_term),
+        "status": truth.get((data.status or "").lower(), data.status),
+        "content_name": _harmless(data.content_name),
+        "content_category": _harmless(data.content_category),
+        "delivery_category": data.delivery_category if data.delivery_category in DELIVERY_CATEGORIES else None,
+    }
+
+
+def _contents(data: Data, content_type: str | None) -> Row:
+    items = [item for item in data.items if item.id and (item.quantity is None or item.quantity > 0)]
+    ids = list(dict.fromkeys(data.content_ids or tuple(item.id for item in items if item.id)))
+    given_type = data.content_type if data.content_type in CONTENT_TYPES else content_type
+    counted = sum(item.quantity or 1 for item in items)
+    return {
+        "content_ids": ids,
+        "content_type": given_type if ids else None,
+        "contents": [_content(item) for item in items],
+        "num_items": data.num_items if data.num_items is not None else counted or None,
+    }
+
+
+def _content(item: Item) -> Row:
+    return {
+        "id": item.id,
+        "quantity": item.quantity or 1,
+        **_given(
+            {
+                "item_price": _number(item.price),
+                "title": _harmless(item.name),
+                "brand": _harmless(item.brand),
+                "category": _harmless(item.category),
+            }
+        ),
+    }
+
+
+def _custom(custom: dict[str, Any]) -> Row:
+    """Scalars of the site's own properties; Meta's travel, vehicle and property fields come this way too."""
+    found = {}
+    for key, value in custom.items():
+        if not key or key.lower().replace("-", "_") in _PERSONAL or page_url.holds_email(key):
+            continue
+        if key == "customer_segmentation" and value not in CUSTOMER_SEGMENTS:
+            continue
+        scalar = _scalar(value)
+        if scalar is not None:
+            found[key] = scalar
+    return found
+
+
+def _scalar(value: Any) -> Any:
+    """The value when JSON and Meta can carry it and it is no e-mail address; None otherwise."""
+    match value:
+        case bool():
+            return value
+        case int():
+            return value if abs(value) <= _LARGEST_INT else None
+        case float():
+            return value if math.isfinite(value) else None
+        case Decimal():
+            return _number(value)
+        case str():
+            return _harmless(value)
+    return None
+
+
+def _harmless(text: str | None) -> str | None:
+    return None if not text or page_url.holds_email(text) else text
+
+
+def _number(amount: Decimal | None) -> Decimal | None:
+    """Exact, in plain notation; None for what is no amount (infinite, not a number, beyond 15 digits)."""
+    if amount is None or not amount.is_finite() or amount.adjusted() >= _DIGITS:
+        return None
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -_DIGITS:
+        return round(amount, _DIGITS)
+    return amount if exponent <= 0 else Decimal(f"{amount:f}")
+
+
+def _given(fields: Row) -> Row:
+    return {key: value for key, value in fields.items() if value is not None and value not in ([], "")}

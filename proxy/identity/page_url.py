@@ -1,0 +1,48 @@
+"""Page addresses as they may leave the house: the address as it was, minus e-mail addresses and credentials in it.
+
+Sites put them there (`?email=ann%40shop.example`, newsletter links), and every platform forbids sending them. All other
+bytes stay as they were: platforms compare addresses with what their pixel saw.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+_ADDRESS = re.compile(
+    r"(?P<start>[a-z][a-z0-9+.-]*://)(?P<host>[^/?#]+)(?P<path>[^?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL
+)
+_EMAIL = re.compile(r"[^\s@/?&=#:;,]+@[^\s@/?&=#:;,]+\.[^\s@/?&=#:;,.]{2,}")
+_BLANKED = "redacted"
+SCHEMES = ("http://", "https://")
+
+
+def holds_email(text: str) -> bool:
+    """True when an e-mail address stands in the text, percent-encoded up to twice."""
+    return any(_EMAIL.search(form) for form in (text, unquote(text), unquote(unquote(text))))
+
+
+def shareable(url: str, schemes: tuple[str, ...] = SCHEMES) -> str | None:
+    """`url` without user and password, and with every parameter or path part that holds an e-mail address blanked.
+
+    None when it is no absolute address of one of `schemes`.
+    """
+    match = _ADDRESS.fullmatch(url)
+    if match is None or not url.lower().startswith(schemes):
+        return None
+    host = match["host"].rpartition("@")[2]
+    path = "/".join(_BLANKED if holds_email(part) else part for part in match["path"].split("/"))
+    return f"{match['start']}{host}{path}{_parameters(match['rest'])}"
+
+
+def _parameters(rest: str) -> str:
+    """Query and fragment: `a=1&email=x%40y.z#top` with the value of `email` blanked."""
+    if "@" not in unquote(unquote(rest)):
+        return rest
+    parts = re.split(r"([?&;#])", rest)
+    return "".join(_blank(part) if holds_email(part) else part for part in parts)
+
+
+def _blank(parameter: str) -> str:
+    name, equals, _ = parameter.partition("=")
+    return f"{name}={_BLANKED}" if equals and not holds_email(name) else _BLANKED
