@@ -6,16 +6,35 @@ show or check it. Rules stay plain data here; `proxy/rules/compile.py` gives the
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializeAsAny
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
+from proxy.config.origins import ascii_host, is_address, is_local, is_public_suffix, normalise_origin
 from proxy.destinations.base import DestinationSettings
 
 Network = IPv4Network | IPv6Network
 State = Literal["granted", "denied"]
+Credential = Annotated[SecretStr, Field(min_length=1)]
+
+
+def misplaced(key: str, words: str, advice: str) -> PydanticCustomError:
+    """A fault that a whole section finds, about one of its keys."""
+    return PydanticCustomError("misplaced", "{words}", {"key": key, "words": words, "advice": advice})
 
 
 class Section(BaseModel):
@@ -25,8 +44,14 @@ class Section(BaseModel):
 
 
 class SiteSettings(Section):
-    origins: Annotated[tuple[str, ...], Field(min_length=1)]
+    origins: Annotated[
+        tuple[Annotated[str, AfterValidator(normalise_origin)], ...],
+        Field(min_length=1, examples=[["https://www.shop.example"]]),
+    ]
     """Origins (https://www.shop.example) whose pages may post events; `https://*.shop.example`: every subdomain."""
+
+
+_NO_COOKIE_NAME = frozenset('()<>@,;:\\"/[]?={}')
 
 
 class CookieSettings(Section):
@@ -40,6 +65,35 @@ class CookieSettings(Section):
     """true: every consented answer renews it; false: it ends max_age_days after it was first set."""
     meta: bool | None = None
     """Set `_fbp` and `_fbc`. Default: only when a destination of kind meta is configured."""
+
+    @field_validator("domain")
+    @classmethod
+    def _own_domain(cls, domain: str) -> str:
+        if domain in ("auto", "host"):
+            return domain
+        name = ascii_host(domain.removeprefix("."))
+        if is_address(name):
+            raise ValueError("cookies for an address need `host`")
+        if is_public_suffix(name):
+            raise ValueError(
+                f"{name} is a public suffix: browsers refuse cookies there; use your own domain, or `auto`"
+            )
+        return name
+
+    @field_validator("name")
+    @classmethod
+    def _free_name(cls, name: str) -> str:
+        if not name or any(letter in _NO_COOKIE_NAME or not "!" <= letter <= "~" for letter in name):
+            raise ValueError("not a cookie name: use letters, digits, - and _")
+        if name in ("_fbp", "_fbc"):
+            raise ValueError(f"{name} belongs to the Meta pixel; choose another name")
+        return name
+
+    @model_validator(mode="after")
+    def _prefix_fits_domain(self) -> Self:
+        if self.name.startswith("__Host-") and self.domain != "host":
+            raise misplaced("name", "a __Host- cookie cannot have a domain", "set cookie.domain to host, or rename it")
+        return self
 
 
 class ListenSettings(Section):
@@ -58,8 +112,19 @@ class AdminSettings(Section):
     """Address of the operator's listener (metrics, status)."""
     port: Annotated[int, Field(ge=0, le=65535)] | None = 8081
     """Its port; null switches it off."""
-    token: SecretStr | None = None
+    token: Credential | None = None
     """Bearer token it asks for; required when host is not a loopback address."""
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.port is not None and self.token is None and not is_local(self.host):
+            advice = "`firsthand keygen` makes a good one; or set admin.host to 127.0.0.1"
+            raise misplaced("token", "required, because admin.host is not a loopback address", advice)
+        return self
+
+
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+_OWN_PATHS = ("/healthz", "/readyz")
 
 
 class PathSettings(Section):
@@ -71,6 +136,25 @@ class PathSettings(Section):
     """Where events are posted."""
     pixel: str = "/n.gif"
     """The image for pages without JavaScript."""
+
+    @field_validator("prefix", "script", "events", "pixel")
+    @classmethod
+    def _is_path(cls, path: str, info: ValidationInfo) -> str:
+        if info.field_name == "prefix" and path.strip("/") == "":
+            return ""
+        if not _PATH.fullmatch(path):
+            raise ValueError("a path is / and then letters, digits and -._~/ without a slash at its end")
+        return path
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        taken = dict.fromkeys(_OWN_PATHS, "a health check")
+        for name in ("script", "events", "pixel"):
+            path: str = getattr(self, name)
+            if path in taken:
+                raise misplaced(name, f"{path} is {taken[path]} already", "choose another path")
+            taken[path] = f"paths.{name}"
+        return self
 
 
 class TrackerSettings(Section):
@@ -142,9 +226,9 @@ class Settings(Section):
     """Crawlers."""
     data: Path = Path("data")
     """Folder of the event log and, unless `keys` is given, of the key file. Relative to the configuration file."""
-    keys: SecretStr | None = None
+    keys: Credential | None = None
     """Comma-separated keys from `firsthand keygen`: the first encrypts, all decrypt. Default: a key file in `data`."""
-    ingest_keys: tuple[SecretStr, ...] = ()
+    ingest_keys: tuple[Credential, ...] = ()
     """Bearer keys of your own servers; they may state visitor, client and past times."""
     log: LogSettings = LogSettings()
     """The event log."""

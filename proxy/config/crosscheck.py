@@ -1,0 +1,85 @@
+"""What no field can know alone: two listeners on one port, a path used twice, a setting that has no effect.
+
+`faults` stop the start, `warnings` are for the log and for `firsthand check`. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+from proxy.config.origins import is_local
+from proxy.config.settings import Settings
+from proxy.config.words import is_secret
+from proxy.destinations.base import Destination, DestinationSettings
+from proxy.errors import Fault, dotted
+
+_ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
+_SHORTEST_KEY = 16
+_SHORT = f"shorter than {_SHORTEST_KEY} characters, which can be guessed; make one with `firsthand keygen`"
+
+
+def faults(settings: Settings) -> list[Fault]:
+    """Contradictions between sections."""
+    listen, admin = settings.listen, settings.admin
+    found = []
+    same_host = listen.host == admin.host or _ANYWHERE & {listen.host, admin.host}
+    if admin.port is not None and admin.port == listen.port != 0 and same_host:
+        advice = "give admin.port another number, or null to switch it off"
+        found.append(Fault(("admin", "port"), f"port {admin.port} is listen.port already", advice))
+    return found
+
+
+def warnings(settings: Settings, destinations: Mapping[str, Destination], now_ms: int) -> tuple[str, ...]:
+    """What works and still deserves a look; full sentences that name the key."""
+    return (*_about_site(settings), *_about_listeners(settings), *_about_destinations(destinations, now_ms))
+
+
+def _about_site(settings: Settings) -> Iterator[str]:
+    for position, origin in enumerate(settings.site.origins):
+        if origin.startswith("http://") and not is_local(urlsplit(origin).hostname or ""):
+            where = dotted(("site", "origins", position))
+            yield f"{where}: {origin} is not encrypted; browsers treat its cookies as second-class. Use https."
+    domain = settings.cookie.domain
+    if domain not in ("auto", "host"):
+        hosts = [(urlsplit(origin).hostname or "").removeprefix("*.") for origin in settings.site.origins]
+        if not any(host == domain or host.endswith(f".{domain}") for host in hosts):
+            yield f"cookie.domain: no origin of site.origins belongs to {domain}, so no page sees the cookies."
+
+
+def _about_listeners(settings: Settings) -> Iterator[str]:
+    listen = settings.listen
+    if listen.client_ip_header and not listen.trusted_proxies:
+        yield "listen.client_ip_header: has no effect until listen.trusted_proxies names your proxy or CDN."
+    for network in listen.trusted_proxies:
+        if network.prefixlen == 0:
+            yield f"listen.trusted_proxies: {network} is everybody, so any visitor can claim any address."
+    for position, key in enumerate(settings.ingest_keys):
+        if len(key.get_secret_value()) < _SHORTEST_KEY:
+            yield f"ingest_keys[{position}]: is {_SHORT}."
+    token = settings.admin.token
+    if token is not None and len(token.get_secret_value()) < _SHORTEST_KEY and not is_local(settings.admin.host):
+        yield f"admin.token: is {_SHORT}."
+
+
+def _about_destinations(destinations: Mapping[str, Destination], now_ms: int) -> Iterator[str]:
+    if not destinations:
+        yield "destinations: there are none, so events are collected and sent nowhere."
+    elif not any(destination.settings.enabled for destination in destinations.values()):
+        yield "destinations: all are switched off (enabled: false), so nothing is sent."
+    accounts: dict[tuple[str, ...], str] = {}
+    for name, destination in destinations.items():
+        yield from (f"destinations.{name}: {text}" for text in destination.warnings(now_ms))
+        account = (destination.kind, *_account(destination.settings))
+        if len(account) > 1 and (first := accounts.setdefault(account, name)) != name:
+            yield f"destinations.{name}: the same {destination.kind} account as {first}, where events may count twice."
+
+
+def _account(settings: DestinationSettings) -> tuple[str, ...]:
+    """What tells one account of a platform from another: the keys it cannot do without, minus credentials."""
+    fields = type(settings).model_fields
+    return tuple(
+        str(getattr(settings, name))
+        for name, entry in fields.items()
+        if entry.is_required() and name not in DestinationSettings.model_fields and not is_secret(entry.annotation)
+    )
