@@ -1,0 +1,250 @@
+"""One destination's reader: read a stretch of the log, plan, send, judge, commit; again, for as long as the relay runs.
+
+Everything it decides comes from pure neighbours (`plan`, `verdicts`, `health`); this file holds the order of things and
+its promises:
+
+- one request at a time, in the log's order;
+- an event is settled in the same transaction as the standing it led to, after its answer and before the next request,
+  so a crash repeats at most the request in flight, with the same event ids;
+- whatever raises, the reader comes back; nothing it meets stops another destination.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from proxy.clock import SECOND_MS, Clock
+from proxy.config.settings import RelaySettings
+from proxy.destinations.base import Destination
+from proxy.destinations.verdict import AuthBroken, Delivered, Rejected, RetryLater, RowFault, Verdict
+from proxy.event import Event, replace
+from proxy.log.base import Batch, EventLog, Outcome, ReaderState
+from proxy.observe import metrics
+from proxy.observe.logs import get_logger
+from proxy.relay import guard, health
+from proxy.relay.backoff import ASKED_MAX_S, delay_s
+from proxy.relay.health import Change
+from proxy.relay.ledger import Ledger
+from proxy.relay.plan import Decide, Item, Parcel, Plan
+from proxy.relay.redact import redact
+from proxy.relay.sender import Sender
+from proxy.relay.verdicts import consequences
+
+READ_MIN = 200  # events read at once: with a backlog, events the rules leave out must not make the requests small
+IDLE_S = 5.0  # look again this often although the log reports nothing: replays asked for by other processes
+GATHER_S = 0.05  # while a batch fills, look at most this often
+PATIENCE = 5  # attempts before a fault in a destination's own code costs the events that trigger it
+DETAIL_MAX = 500  # characters of a platform's words that are kept
+
+VERDICTS: dict[type, str] = {
+    Delivered: "delivered",
+    RetryLater: "retry_later",
+    Rejected: "rejected",
+    AuthBroken: "auth_broken",
+}
+"""The label `verdict` of `firsthand_attempts_total`."""
+
+Sleep = Callable[[float], Awaitable[object]]
+
+
+class Reader:
+    def __init__(
+        self,
+        log: EventLog,
+        destination: Destination,
+        decide: Decide,
+        settings: RelaySettings,
+        *,
+        sender: Sender,
+        clock: Clock,
+        dice: Callable[[], float],
+        sleep: Sleep,
+    ) -> None:
+        """`dice`: 0 ≤ dice() < 1. `sleep` is asyncio.sleep but for tests."""
+        self.name = destination.name
+        self._log, self._destination, self._decide, self._settings = log, destination, decide, settings
+        self._sender, self._clock, self._dice, self._sleep = sender, clock, dice, sleep
+        self._limit = max(destination.batch_size, READ_MIN)
+        self._secrets = destination.secrets()
+        self._ledger = Ledger()
+        self._epoch = 0
+        self._stopping = False
+        self._resting: list[asyncio.Future[object]] = []
+        self._committed = ReaderState()
+        self._longest_s = 2 * max(
+            ASKED_MAX_S, settings.probe_s, settings.backoff_max_s
+        )  # longer: the clock was set back
+        self._probe_at_once = True  # a paused destination is tried right after a start: the operator fixed something
+        self._say = get_logger("relay").bind(destination=self.name, kind=destination.kind)
+        self._delivered = metrics.deliveries.labels(self.name)
+        self._seconds = metrics.attempt_seconds.labels(self.name)
+        self._paused = metrics.destination_paused.labels(self.name)
+
+    async def run(self) -> None:
+        """Until `stop`. Faults of ours or of the log are waited out here, said once, and never passed on."""
+        faults, said = 0, ""
+        while not self._stopping:
+            try:
+                await self._turn()
+            except Exception as fault:  # noqa: BLE001 - the supervisor loop
+                faults += 1
+                what = guard.describe(fault)
+                if what != said:
+                    self._say.error("reader_failed", fault=what, advice="events wait; it is tried again by itself")
+                said = what
+                await self._rest(delay_s(faults, cap_s=self._settings.backoff_max_s, dice=self._dice()))
+            else:
+                if faults:
+                    self._say.info("reader_recovered")
+                faults, said = 0, ""
+
+    def stop(self) -> None:
+        """End after the request in flight, its answer committed; a reader that only waits ends at once."""
+        self._stopping = True
+        for future in self._resting:
+            future.cancel()
+
+    async def _turn(self) -> None:
+        batch = await self._log.read(self.name, self._limit)
+        state, now_ms = batch.state, self._clock()
+        self._paused.set(bool(state.paused))
+        if batch.epoch != self._epoch:
+            self._epoch, self._ledger = batch.epoch, Ledger()
+        self._committed = state
+        held_s = (state.next_attempt_ms - now_ms) / SECOND_MS
+        if 0 < held_s <= self._longest_s and not (state.paused and self._probe_at_once):
+            await self._rest(held_s)
+            return
+        self._probe_at_once = False
+        if not batch.entries:
+            await self._rest(IDLE_S, news_after=batch.scanned_to)
+            return
+        plan = guard.plan(self._destination, batch.entries, self._decide, now_ms, self._ledger.done)
+        linger_s = 0.0 if state.paused else self._linger_s(batch, plan, now_ms)
+        if linger_s > 0:
+            gather_s = min(GATHER_S, linger_s)
+            await self._rest(gather_s)
+            await self._rest(linger_s - gather_s, news_after=batch.scanned_to)
+            return
+        await self._deliver(batch, plan)
+
+    def _linger_s(self, batch: Batch, plan: Plan, now_ms: int) -> float:
+        """How long to wait for company: not at all for a full request, nor while more of the log is to be read."""
+        size = self._destination.batch_size
+        if not plan.parcels or len(batch.entries) >= self._limit or any(len(p.items) >= size for p in plan.parcels):
+            return 0.0
+        sendable = {item.seq for parcel in plan.parcels for item in parcel.items}
+        oldest_ms = min(entry.stored_at_ms for entry in batch.entries if entry.seq in sendable)
+        return min(self._settings.wait_s, self._settings.wait_s - (now_ms - oldest_ms) / SECOND_MS)
+
+    async def _deliver(self, batch: Batch, plan: Plan) -> None:
+        state = batch.state
+        if _only_faults(plan) and state.attempts < PATIENCE:
+            # Nothing at all can be built: perhaps the code is at fault, not the events. Give people time to see it.
+            self._ledger.open(Plan(skips=plan.skips))
+            fault = RetryLater(guard.INTERNAL, detail=plan.losses[0].detail)
+            await self._commit(batch, self._held(state, fault), fault)
+            return
+        self._ledger.open(plan)
+        work = deque(plan.parcels)
+        if state.paused and work:
+            work = deque(self._rebuilt(work[0].items[:1]))  # one event is enough to see whether the credentials work
+        while work and not self._stopping:
+            parcel = work.popleft()
+            verdict = await self._attempt(parcel, state)
+            if isinstance(verdict, RetryLater | AuthBroken):
+                await self._commit(batch, self._held(state, verdict), verdict)
+                return
+            result = consequences(verdict, parcel.items, self._repair)
+            for group in reversed(result.again):
+                work.extendleft(reversed(self._rebuilt(group)))
+            self._ledger.deliver(result.delivered)
+            self._ledger.lose(result.losses)
+            self._delivered.inc(len(result.delivered))
+            state = health.running(state, delivered=len(result.delivered), now_ms=self._clock())
+            state = await self._commit(batch, state)
+        await self._commit(batch, state)
+
+    async def _attempt(self, parcel: Parcel, state: ReaderState) -> Verdict:
+        started_ms = self._clock()
+        reply = await self._sender.send(parcel.request, self._destination.settings.timeout_s)
+        self._seconds.observe((self._clock() - started_ms) / SECOND_MS)
+        verdict = guard.judge(self._destination, replace(reply, sent=len(parcel.items)))
+        if isinstance(verdict, RetryLater) and verdict.why == guard.INTERNAL and state.attempts >= PATIENCE:
+            verdict = Rejected(guard.INTERNAL, verdict.detail, rows=_every_row(parcel, verdict.detail))
+        metrics.attempts.labels(self.name, VERDICTS[type(verdict)]).inc()
+        return verdict
+
+    def _rebuilt(self, items: tuple[Item, ...]) -> tuple[Parcel, ...]:
+        plan = guard.build(self._destination, items, self._clock())
+        self._ledger.lose(plan.losses)
+        return plan.parcels
+
+    def _repair(self, event: Event, why: str) -> Event | None:
+        return guard.repair(self._destination, event, why)
+
+    def _held(self, state: ReaderState, verdict: RetryLater | AuthBroken) -> ReaderState:
+        after = health.held(state, verdict, settings=self._settings, dice=self._dice(), now_ms=self._clock())
+        return replace(after, last_error=self._cleaned(after.last_error), paused=self._cleaned(after.paused))
+
+    async def _commit(
+        self, batch: Batch, state: ReaderState, cause: RetryLater | AuthBroken | None = None
+    ) -> ReaderState:
+        """Everything settled since the last commit, with the standing it led to; nothing is written for nothing."""
+        settled, letters, skips = self._ledger.take(self._clock())
+        if not settled and state == self._committed:
+            return state
+        letters = [replace(letter, detail=self._cleaned(letter.detail)) for letter in letters]
+        after = replace(state, dead=state.dead + len(letters))
+        await self._log.commit(batch, Outcome(settled=settled, dead=letters, state=after))
+        for letter in letters:
+            metrics.dead_letters.labels(self.name, letter.why).inc()
+        for skip in skips:
+            metrics.skipped.labels(self.name, skip.reason.value).inc()
+        before, self._committed = self._committed, after
+        self._announce(before, after, cause)
+        return after
+
+    def _announce(self, before: ReaderState, after: ReaderState, cause: RetryLater | AuthBroken | None) -> None:
+        """One line per change of standing. Never the platform's own words: they may quote an event."""
+        change = health.change(before, after)
+        match change, cause:
+            case Change.PAUSED, AuthBroken(why=why, advice=advice):
+                self._say.error(change.value, why=why, advice=advice)
+            case Change.FAILING, RetryLater(why=why):
+                self._say.warning(change.value, why=why, next_attempt_ms=after.next_attempt_ms)
+            case ((Change.RESUMED | Change.RECOVERED), _):
+                self._say.info(change.value)
+        self._paused.set(bool(after.paused))
+
+    def _cleaned(self, words: str) -> str:
+        return redact(words, self._secrets)[:DETAIL_MAX]
+
+    async def _rest(self, seconds: float, news_after: int | None = None) -> None:
+        """`seconds`, or until the log may hold an event above `news_after`, or until `stop`."""
+        if self._stopping:
+            return
+        waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self._sleep(seconds))]
+        if news_after is not None:
+            waits.append(asyncio.ensure_future(self._log.wait(news_after, seconds)))
+        self._resting = waits
+        try:
+            ended, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._resting = []
+            for future in waits:
+                future.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        for future in ended:
+            if not future.cancelled():
+                future.result()  # a log that cannot even wait is the supervisor's business
+
+
+def _only_faults(plan: Plan) -> bool:
+    return not plan.parcels and bool(plan.losses) and all(loss.why == guard.INTERNAL for loss in plan.losses)
+
+
+def _every_row(parcel: Parcel, detail: str) -> tuple[RowFault, ...]:
+    return tuple(RowFault(row, guard.INTERNAL, detail) for row in range(len(parcel.items)))
