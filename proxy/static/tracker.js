@@ -1,0 +1,485 @@
+/**
+ * The script on the page: turns what a visitor does into events and brings them to the site's own collector.
+ *
+ * It owns one global function, the events that wait in memory and one localStorage entry (`<global>_queue`, only after
+ * consent, only for events that could not be delivered). It sets no cookie and reads none: identity is the server's.
+ * It never throws into the page, never blocks it, and trusts no native the page might replace after it has started.
+ *
+ * Life of an event: `record` puts it into `queue`; it waits there for consent and for a batch; `take` turns waiting
+ * events into one request body; `deliver` (alive) or `leave` (page goes away) sends it; `settle` reads the answer.
+ *
+ * This file is what is served, without its comments and indentation. Keep comments on lines of their own. The last line
+ * receives the settings. Modules composed by the server go before it and use only the commands.
+ *
+ * @typedef {{marketing?: string, analytics?: string, personalization?: string, sale?: string, source?: string, time?: number}} Consent
+ * @typedef {{url: string, referrer: string, title?: string, language: string, screen: string, viewport: string}} Page
+ * @typedef {{id: string, name: string, time: number, data?: object, custom?: object, page: Page, user: object, consent?: Consent}} Event
+ *     `consent` only on events that come from the retry queue: what the visitor had agreed to when they were kept.
+ * @typedef {{id?: string, user?: object, custom?: object}} Options
+ * @typedef {{events: Event[], body: string, size: number}} Batch  `size` in bytes
+ * @typedef {{events: string, global: string, pageViews: boolean, retryQueue: boolean, consent: Consent}} Config
+ *     `events` is a path or URL, relative to the URL of this script.
+ */
+(function (/** @type {Config} */ baked) {
+  'use strict';
+
+  const earlier = window[baked.global];
+  if (earlier && earlier.track) return;
+
+  const { fetch, setTimeout, Blob, URL, crypto } = window;
+  const { stringify, parse } = JSON;
+  const { now } = Date;
+  const { assign, keys } = Object;
+  const { random, min } = Math;
+  const { warn } = console;
+  const { sendBeacon } = navigator;
+  const doc = document;
+
+  const config = assign({}, baked, window[baked.global + 'Config']);
+  const script = doc.currentScript || {};
+  const storeKey = config.global + '_queue';
+
+  const GRANTED = 'granted';
+  const DENIED = 'denied';
+  const STATES = { true: GRANTED, false: DENIED, granted: GRANTED, denied: DENIED };
+
+  // Worth a request of their own at once, under any of the names people use for them (Purchase, generate_lead, sign_up).
+  const URGENT = /purchase|order|pay|lead|sign|regist|subscri|trial|submit|contact|schedul|donat/i;
+  const SETTLE_MS = 50;
+  const BATCH_MS = 2000;
+  const BATCH_EVENTS = 10;
+  // Browsers allow 64 KiB of keepalive requests and beacons under way together: 16 + 48 is exactly that.
+  const FETCH_BYTES = 16384;
+  const BEACON_BYTES = 49152;
+  const REQUEST_EVENTS = 100;
+  const UNDECIDED_EVENTS = 50;
+  const UNDECIDED_MS = 18e5;
+  const WAITING_EVENTS = 1000;
+  const STORED_EVENTS = 100;
+  const STORED_CHARS = 32768;
+  const STORED_MS = 864e5;
+  // A network error (a blocker, most likely) counts 10, an answer "later" counts 3: three or ten in a row, then quiet.
+  const STRIKES = 30;
+  const REST_MS = 36e5;
+
+  /** What the visitor said on this page. @type {Consent} */
+  const decided = {};
+  /** Waiting, oldest first. @type {Event[]} */
+  let queue = [];
+  /** Sent, answer outstanding. @type {Event[]} */
+  let inFlight = [];
+  /** Whom `identify` named; shared by the events since the last `reset`. */
+  let user = {};
+  /** The page that new events belong to. @type {Page} */
+  let page;
+  /** The last page_view. @type {Event | undefined} */
+  let view;
+  let endpoint = '';
+  let path = '';
+  let query = '';
+  /** A view was just recorded and waits for its title. */
+  let settling = false;
+  let batching = false;
+  let resting = false;
+  let strikes = 0;
+  let sequence = 0;
+
+  /** The same function, but its faults end here, as a warning. */
+  function guard(work) {
+    return function () {
+      try {
+        return work.apply(this, arguments);
+      } catch (error) {
+        warn(config.global, error);
+      }
+    };
+  }
+
+  function later(work, ms) {
+    setTimeout(guard(work), ms);
+  }
+
+  function on(target, type, work) {
+    target.addEventListener(type, guard(work), true);
+  }
+
+  /** A copy that the page can no longer change. Throws on what is not JSON. */
+  function copy(value) {
+    return parse(stringify(value || {}));
+  }
+
+  function bytes(text) {
+    return new Blob([text]).size;
+  }
+
+  function hex(number, digits) {
+    return number.toString(16).padStart(digits, '0');
+  }
+
+  /** UUIDv7: Unix ms, a counter for order within the page, 62 random bits. */
+  function newId() {
+    let tail = new Uint8Array(8).map(() => random() * 256);
+    if (crypto) crypto.getRandomValues(tail);
+    tail[0] = (tail[0] & 63) | 128;
+    tail = tail.reduce((text, byte) => text + hex(byte, 2), '');
+    const id = hex(now(), 12) + '7' + hex(sequence++ & 4095, 3) + tail;
+    return id.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  }
+
+  /** @returns {Consent} what holds now: the defaults, then the visitor's words, then the browser's opt-out signal */
+  function consentNow() {
+    return assign({ source: 'default' }, config.consent, decided, navigator.globalPrivacyControl && { sale: DENIED });
+  }
+
+  function allows(consent) {
+    return consent.marketing === GRANTED || consent.analytics === GRANTED;
+  }
+
+  function refused() {
+    return decided.marketing === DENIED && decided.analytics === DENIED;
+  }
+
+  /** May anything be sent or stored? Not before consent, and not on a page nobody has seen yet. */
+  function mayAct() {
+    return !doc.prerendering && allows(consentNow());
+  }
+
+  /** A refusal made since wins over the consent an event was kept under; a later grant does not widen it. */
+  function narrow(then, today) {
+    const both = assign({}, then);
+    for (const purpose of keys(today)) if (today[purpose] === DENIED) both[purpose] = DENIED;
+    return both;
+  }
+
+  function openPage(referrer) {
+    if (page && !page.title) page.title = doc.title;
+    page = {
+      url: location.href,
+      referrer,
+      language: navigator.language,
+      screen: screen.width + 'x' + screen.height,
+      viewport: innerWidth + 'x' + innerHeight,
+    };
+  }
+
+  /** @returns {Event} */
+  function record(name, data, options) {
+    if (!name) throw Error('an event needs a name');
+    const given = options || {};
+    const event = copy({ id: '' + (given.id || newId()), name: '' + name, time: now(), data, custom: given.custom });
+    event.page = page;
+    event.user = given.user ? assign({}, user, copy(given.user)) : user;
+    if (!refused()) enqueue(event);
+    return event;
+  }
+
+  function enqueue(event) {
+    queue.push(event);
+    // Over the limit the oldest go, but never the first: it holds the landing URL with the click id.
+    if (queue.length > (mayAct() ? WAITING_EVENTS : UNDECIDED_EVENTS)) queue.splice(1, 1);
+    if (event.name === 'page_view') {
+      // Time for the page to set its title, and for the events that come with a view.
+      settling = true;
+      later(() => {
+        settling = false;
+        flush();
+      }, SETTLE_MS);
+    } else if (doc.hidden || queue.length >= BATCH_EVENTS || URGENT.test(event.name)) {
+      soon();
+    } else if (!batching) {
+      batching = true;
+      later(() => {
+        batching = false;
+        flush();
+      }, BATCH_MS);
+    }
+  }
+
+  const flushSafely = guard(flush);
+
+  /** Sends when the running task of the page is done, with everything it recorded. */
+  async function soon() {
+    await null;
+    flushSafely();
+  }
+
+  /** One request at a time: two first ones side by side would each be given a visitor id. */
+  function flush() {
+    if (settling) return;
+    page.title = page.title || doc.title;
+    if (queue.length && !inFlight.length && !resting && mayAct()) deliver(take(FETCH_BYTES));
+  }
+
+  /**
+   * Removes events from the queue that fit in one request. What the first one has (page, user) is said once, for all.
+   * @returns {Batch}
+   */
+  function take(limit) {
+    page.title = page.title || doc.title;
+    const consent = consentNow();
+    const marketing = consent.marketing === GRANTED;
+    const shared = { page: queue[0].page, user: marketing ? queue[0].user : undefined };
+    const head = stringify(assign({ sent_at: now(), consent }, shared)).slice(0, -1) + ',"events":[';
+    const texts = [];
+    let size = bytes(head) + 2;
+    for (const event of queue) {
+      const text = stringify(
+        assign({}, event, {
+          page: event.page === shared.page ? undefined : event.page,
+          user: marketing && event.user !== shared.user ? event.user : undefined,
+          consent: event.consent && narrow(event.consent, consent),
+        })
+      );
+      const total = size + bytes(text) + 1;
+      if (texts.length && (total > limit || texts.length >= REQUEST_EVENTS)) break;
+      size = total;
+      texts.push(text);
+    }
+    return { events: queue.splice(0, texts.length), body: head + texts + ']}', size };
+  }
+
+  /** text/plain with credentials: cookies travel, and no preflight is asked for. */
+  async function deliver(/** @type {Batch} */ batch) {
+    let status = 0;
+    let pauseMs = 0;
+    inFlight = inFlight.concat(batch.events);
+    try {
+      const answer = await fetch(endpoint, {
+        method: 'POST',
+        body: batch.body,
+        credentials: 'include',
+        keepalive: batch.size < 6e4,
+      });
+      status = answer.status;
+      pauseMs = answer.headers.get('Retry-After') * 1000;
+    } catch (error) {
+      // Offline, blocked or over the keepalive budget: the status stays 0.
+    }
+    settleSafely(batch.events, status, pauseMs);
+  }
+
+  const settleSafely = guard(settle);
+
+  /** Accepted or refused for good: forget them. Otherwise they wait for another try, here or on the next page. */
+  function settle(events, status, pauseMs) {
+    inFlight = inFlight.filter((event) => !events.includes(event));
+    if (status && status < 500 && status !== 429) {
+      strikes = 0;
+      forget(events);
+    } else if (!refused()) {
+      queue = events.concat(queue);
+      if (mayAct()) keep(queue);
+      strikes += status ? 3 : 10;
+      resting = true;
+      if (strikes < STRIKES) later(wake, min(pauseMs || 1000 * 2 ** (strikes / 5), REST_MS) * (1 + random()));
+    }
+    flush();
+  }
+
+  function wake() {
+    resting = false;
+    flush();
+  }
+
+  /** A new chance after giving up: the network is back, or the visitor is. */
+  function wakeFresh() {
+    strikes = 0;
+    wake();
+  }
+
+  /** The page may never run again: everything goes now, and what has no answer yet is kept for the next page. */
+  function leave() {
+    if (!mayAct()) return;
+    // While the server is away a beacon would be lost without notice.
+    if (!resting || !keep(queue)) {
+      while (queue.length) {
+        const batch = take(BEACON_BYTES);
+        if (beacon(batch.body)) forget(batch.events);
+        else deliver(batch);
+      }
+    }
+    if (inFlight.length) keep(inFlight);
+  }
+
+  function beacon(body) {
+    try {
+      return sendBeacon.call(navigator, endpoint, new Blob([body], { type: 'text/plain' }));
+    } catch (error) {
+      return false;
+    }
+  }
+
+  /** @returns {Event[]} events that earlier pages could not deliver, at most a day old */
+  function stored() {
+    try {
+      return [].concat(parse(localStorage.getItem(storeKey))).filter((event) => event && event.time > now() - STORED_MS);
+    } catch (error) {
+      return [];
+    }
+  }
+
+  /** @returns {boolean} whether the browser kept them */
+  function store(events) {
+    try {
+      if (events.length) localStorage.setItem(storeKey, stringify(events));
+      else localStorage.removeItem(storeKey);
+      return true;
+    } catch (error) {
+      return false;
+    }
+  }
+
+  function without(events, list) {
+    return list.filter((entry) => !events.some((event) => event.id === entry.id));
+  }
+
+  /** Adds to the retry queue, never with what `identify` said. Its own entry wins over another tab's of the same id. */
+  function keep(events) {
+    if (!config.retryQueue) return false;
+    const consent = consentNow();
+    const list = without(events, stored())
+      .concat(events.map((event) => assign({}, event, { user: {}, consent: event.consent || consent })))
+      .slice(-STORED_EVENTS);
+    while (stringify(list).length > STORED_CHARS) list.shift();
+    return store(list);
+  }
+
+  function forget(events) {
+    if (config.retryQueue) store(without(events, stored()));
+  }
+
+  /** Consent is there: what earlier pages left behind joins what waits here. */
+  function resume() {
+    if (!mayAct()) return;
+    if (config.retryQueue) queue = queue.concat(without(queue.concat(inFlight), stored()));
+    later(flush, SETTLE_MS);
+  }
+
+  /** Notices where we are. @returns {boolean} whether that is another page */
+  function moved(queryCounts) {
+    const before = [path, query];
+    // A hash that looks like a path is one: hash routing.
+    path = location.pathname + (/^#!?\//.test(location.hash) ? location.hash : '');
+    query = location.search;
+    return path !== before[0] || (queryCounts && query !== before[1]);
+  }
+
+  function countView(options) {
+    view = record('page_view', undefined, options);
+    return view.id;
+  }
+
+  const navigated = guard((queryCounts) => {
+    if (!moved(queryCounts)) return;
+    openPage(page.url);
+    if (config.pageViews) countView();
+  });
+
+  function follow(method, queryCounts) {
+    const original = history[method];
+    history[method] = function () {
+      const result = original.apply(this, arguments);
+      navigated(queryCounts);
+      return result;
+    };
+  }
+
+  const commands = {
+    __proto__: null,
+
+    /** @returns {string} the event id, for `fbq('track', 'Purchase', data, {eventID: id})` */
+    track(name, data, options) {
+      return record(name, data, options).id;
+    },
+
+    /** A view counted by hand. Right after the automatic one of the same page it is that one. */
+    page(fields, options) {
+      const given = copy(fields);
+      if (given.url) given.url = new URL(given.url, location.href).href;
+      const seen = view && view.page === page;
+      if (seen && !given.url && now() - view.time < 500) {
+        assign(page, given);
+        return view.id;
+      }
+      if (seen || given.url) openPage(page.url);
+      assign(page, given);
+      return countView(options);
+    },
+
+    identify(given) {
+      assign(user, copy(given));
+    },
+
+    /** Purposes not named stay as they were. @param {Object<string, 'granted' | 'denied' | boolean>} given */
+    consent(given) {
+      const waited = !allows(consentNow());
+      for (const purpose of ['marketing', 'analytics', 'personalization', 'sale']) {
+        const state = STATES[given[purpose]];
+        if (state) decided[purpose] = state;
+      }
+      decided.source = given.source || 'api';
+      decided.time = given.time || now();
+      if (refused()) queue = [];
+      if (waited) queue = queue.filter((event) => event.time > now() - UNDECIDED_MS);
+      if (allows(consentNow())) resume();
+      else store([]);
+    },
+
+    reset() {
+      user = {};
+    },
+
+    /** Calls back with the loaded function, whose commands can return values. */
+    ready(callback) {
+      // Not guarded: an error in here is the page's own and the page should hear of it.
+      if (typeof callback === 'function') setTimeout(callback, 0, firsthand);
+    },
+
+    id: newId,
+  };
+
+  const call = guard((args) => {
+    const command = commands[args[0]];
+    if (!command) throw Error('no command ' + args[0]);
+    return command.apply(null, [].slice.call(args, 1));
+  });
+
+  function firsthand() {
+    return call(arguments);
+  }
+
+  const start = guard(() => {
+    endpoint = new URL(config.events, script.src || location.href).href;
+    openPage(doc.referrer);
+    moved();
+    for (const name of keys(commands)) firsthand[name] = guard(commands[name]);
+    const early = (earlier && earlier.q) || [];
+    // Whoever kept the stub itself still reaches us.
+    firsthand.q = { push: call };
+    window[config.global] = firsthand;
+
+    follow('pushState', true);
+    follow('replaceState');
+    on(window, 'popstate', () => navigated(true));
+    on(window, 'hashchange', () => navigated(true));
+    on(window, 'pageshow', (event) => {
+      if (!event.persisted) return;
+      openPage(doc.referrer);
+      if (config.pageViews) countView();
+      wakeFresh();
+    });
+    on(window, 'pagehide', leave);
+    on(window, 'online', wakeFresh);
+    on(doc, 'visibilitychange', () => (doc.hidden ? leave() : flush()));
+    on(doc, 'prerenderingchange', () => {
+      if (config.pageViews) countView();
+      resume();
+    });
+
+    if (config.pageViews && !doc.prerendering) countView();
+    for (const args of [].slice.call(early)) call(args);
+    resume();
+  });
+
+  start();
+})(__FIRSTHAND__);

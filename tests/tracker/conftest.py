@@ -1,0 +1,189 @@
+"""A real Chromium, a small site and a stand-in for the collector: what `proxy/static/tracker.js` meets in the wild.
+
+The site is `www.shop.example`, the collector `t.shop.example` (another origin, the same site); both are one loopback
+server, reached through the browser's own host mapping. The stand-in follows a script of replies and remembers every
+request; it knows nothing of the real collector, so these tests are about the script alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+SOURCE = (Path(__file__).parents[2] / "proxy" / "static" / "tracker.js").read_text(encoding="utf-8")
+CHROMIUM = Path("/usr/bin/chromium")
+LAUNCH_ARGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
+    "--disable-sync"
+).split()
+STUB = "window.firsthand=window.firsthand||function(){(firsthand.q=firsthand.q||[]).push(arguments)}"
+GRANT = "firsthand('consent', {marketing: true, analytics: true})"
+
+
+def served(source: str) -> str:
+    """The script without whole-line comments, blank lines and indentation: what a visitor downloads."""
+    lines, in_comment = [], False
+    for line in map(str.strip, source.splitlines()):
+        if in_comment or line.startswith("/*"):
+            in_comment = "*/" not in line
+        elif line and not line.startswith("//"):
+            lines.append(line)
+    return "\n".join(lines)
+
+
+SERVED = served(SOURCE)
+
+
+@dataclass
+class Request:
+    method: str
+    headers: dict[str, str]
+    body: str
+    status: int
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        return json.loads(self.body)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Every event with what it inherits from its envelope."""
+        shared = {key: value for key, value in self.envelope.items() if key != "events"}
+        return [{**shared, **event} for event in self.envelope["events"]]
+
+
+@dataclass
+class Site:
+    """The loopback server behind both hosts. A test writes pages, settings and replies, then looks at `requests`."""
+
+    port: int = 0
+    pages: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)  # of every page
+    settings: dict[str, Any] = field(default_factory=dict)  # baked into the script
+    replies: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)  # then 204 for ever
+    open: asyncio.Event = field(default_factory=asyncio.Event)  # cleared: answers wait
+    requests: list[Request] = field(default_factory=list)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def url(self, path: str = "/", host: str = "www.shop.example") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    @property
+    def accepted(self) -> list[dict[str, Any]]:
+        """The events of all requests that were answered with success, in order of arrival."""
+        return [event for request in self.requests if request.status < 300 for event in request.events]
+
+    @property
+    def names(self) -> list[str]:
+        return [event["name"] for event in self.accepted]
+
+    async def until(self, claim: Callable[[], bool]) -> None:
+        """Waits until `claim()` holds; looked at after every request."""
+        async with self.changed:
+            try:
+                await asyncio.wait_for(self.changed.wait_for(claim), timeout=8)
+            except TimeoutError:
+                pytest.fail(f"never came true; requests so far: {self.requests}")
+
+    async def until_names(self, *names: str) -> None:
+        await self.until(lambda: sorted(self.names) == sorted(names))
+
+    def page(self, before: str = "", *, src: str | None = None, attributes: str = "async") -> str:
+        """A page with the stub, some inline script, and the tracker."""
+        src = src or self.url("/tracker.js", "t.shop.example")
+        return (
+            f"<!doctype html><title>Shop</title><script>{STUB};{before}</script>"
+            f'<script {attributes} src="{src}"></script><h1>Shop</h1><a href="/other">on</a>'
+        )
+
+    async def handle(self, request: web.Request) -> web.Response:
+        if request.path == "/e":
+            return await self.collect(request)
+        if request.path == "/tracker.js":
+            settings = {
+                "events": "/e",
+                "global": "firsthand",
+                "pageViews": True,
+                "retryQueue": True,
+                "consent": {"marketing": "denied", "analytics": "denied", "personalization": "denied"},
+            } | self.settings
+            text = SERVED.replace("__FIRSTHAND__", json.dumps(settings))
+            return web.Response(text=text, content_type="text/javascript", headers={"Cache-Control": "no-cache"})
+        if request.path == "/favicon.ico":
+            return web.Response(status=404)
+        html = self.pages.get(request.path, self.pages.get("*", self.page()))
+        return web.Response(text=html, content_type="text/html", headers=self.headers)
+
+    async def collect(self, request: web.Request) -> web.Response:
+        body = await request.text()
+        await self.open.wait()
+        status, headers = self.replies.popleft() if self.replies else (204, {})
+        origin = {
+            "Access-Control-Allow-Origin": request.headers.get("Origin", "null"),
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Expose-Headers": "Retry-After",
+            "Set-Cookie": "_fh=visitor; Path=/; HttpOnly; SameSite=Lax",
+        }
+        async with self.changed:
+            self.requests.append(Request(request.method, dict(request.headers), body, status))
+            self.changed.notify_all()
+        return web.Response(status=status, headers=origin | headers)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"needs {CHROMIUM}")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[*LAUNCH_ARGS, "--host-resolver-rules=MAP *.example 127.0.0.1"],
+            # Without it a page gone back to is always loaded anew, and a restored one cannot be tested.
+            ignore_default_args=["--disable-back-forward-cache"],
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def site() -> AsyncIterator[Site]:
+    site = Site()
+    site.open.set()
+    app = web.Application(client_max_size=1 << 20)
+    app.router.add_route("*", "/{path:.*}", site.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    listener = web.TCPSite(runner, "127.0.0.1", 0)
+    await listener.start()
+    site.port = runner.addresses[0][1]
+    yield site
+    site.open.set()
+    await runner.cleanup()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A fresh profile. No test may end with an error that reached a page's `window.onerror`."""
+    context = await browser.new_context()
+    errors: list[str] = []
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    yield context
+    await context.close()
+    unexpected = [error for error in errors if not re.search("the page's own", error)]
+    assert unexpected == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(context: BrowserContext) -> Page:
+    return await context.new_page()
