@@ -1,0 +1,14 @@
+"""The wire form: bytes of `POST /e` (or an EVENT.json) become Events, or a refusal that says what and where.
+
+    text.py      bytes -> JSON values; repairs what page code and odd encoders break
+    readers.py   one JSON value -> one typed value, or `Unreadable`
+    sections.py  the fields of page, user, data, …: names, limits, aliases
+    parse.py     body -> envelope -> events; whom to believe
+
+Pure: no clock, no randomness, no I/O. docs/http.md is the manual page of this package.
+"""
+
+from proxy.wire.parse import MAX_EVENTS, Parsed, RefusedEvent, parse
+from proxy.wire.readers import Reason
+
+__all__ = ["MAX_EVENTS", "Parsed", "Reason", "RefusedEvent", "parse"]
