@@ -1,0 +1,116 @@
+"""What a visitor's consent allows: which destination may get an event, what may be set on the device, what be kept.
+
+Pure. The collector calls `effective` once per event and stores its result in the event; everybody else (relay,
+identity, explain) asks this module about that stored consent and never reads a purpose's state itself.
+
+    marketing, analytics, personalization   allowed only when granted
+    sale (or sharing, the US opt-out)       allowed until refused; nothing refuses it by default
+
+`minimise` is the last step before storing: what it returns holds nothing the consent beside it does not cover.
+"""
+
+from __future__ import annotations
+
+from proxy.config.settings import ConsentSettings, PurposeDefaults
+from proxy.destinations.base import DestinationSettings
+from proxy.event import ClickId, Consent, ConsentState, Event, Page, Purpose, User, replace
+from proxy.identity.click_ids import PARAMETERS, strip_click_ids
+
+BY_DEFAULT = "default"
+"""`Consent.source` when the visitor has said nothing and the configured default decided."""
+BY_SIGNAL = "gpc"
+"""`Consent.source` when the visitor has said nothing and `Sec-GPC: 1` refused something."""
+
+_DECIDED = (Purpose.MARKETING, Purpose.ANALYTICS, Purpose.PERSONALIZATION)  # purposes that need a yes
+_SOLD = frozenset({Purpose.MARKETING, Purpose.PERSONALIZATION, Purpose.SALE})  # purposes a refused sale stops
+_GRANTED, _DENIED, _UNKNOWN = ConsentState.GRANTED, ConsentState.DENIED, ConsentState.UNKNOWN
+
+_ADVERTISING_NAMES = frozenset({"fbp", "fbc", "ttp", *PARAMETERS.values()})  # also when found in `custom`
+_ANALYTICS_IDS = "ga_"  # browser ids of measurement, not of advertising
+
+
+def effective(given: Consent, settings: ConsentSettings, *, gpc: bool) -> Consent:
+    """The consent that counts: the visitor's words, then the configured default, then the GPC signal over both.
+
+    `gpc`: the request came with `Sec-GPC: 1`. Applying this to its own result changes nothing.
+    """
+    states = {purpose.value: given.state(purpose) for purpose in Purpose}
+    silent = all(state is _UNKNOWN for state in states.values())
+    for purpose in _DECIDED:
+        if states[purpose.value] is _UNKNOWN:
+            states[purpose.value] = _default(settings, purpose)
+    source = BY_DEFAULT if silent else given.source
+    if gpc and settings.gpc != "ignore":
+        states["sale"] = _DENIED
+        if settings.gpc == "refuse_marketing":
+            states["marketing"] = _DENIED
+        if silent:
+            source = BY_SIGNAL
+    return Consent(**states, source=source, time=given.time)
+
+
+def permits(consent: Consent, destination: DestinationSettings) -> str | None:
+    """None when an event with this consent may be sent there; else the reason, such as "consent: marketing denied"."""
+    for purpose in destination.consent:
+        if purpose is not Purpose.SALE and (state := consent.state(purpose)) is not _GRANTED:
+            return f"consent: {purpose} {state}"
+    if consent.sale is _DENIED and destination.sale_refused == "skip" and not _SOLD.isdisjoint(destination.consent):
+        return "consent: sale denied"
+    return None
+
+
+def may_identify(consent: Consent) -> bool:
+    """May a visitor id be set, read or stored? Marketing or analytics is enough."""
+    return consent.marketing is _GRANTED or consent.analytics is _GRANTED
+
+
+def may_advertise(consent: Consent) -> bool:
+    """May advertising identifiers (`_fbp`, `_fbc`, click ids) be set, read or stored?"""
+    return consent.marketing is _GRANTED and consent.sale is not _DENIED
+
+
+def withdraws_identity(consent: Consent) -> bool:
+    """Has the visitor *said* that no visitor id is wanted? A default or a mere signal does not delete what exists."""
+    refused = consent.marketing is _DENIED and consent.analytics is _DENIED
+    return refused and consent.source not in (BY_DEFAULT, BY_SIGNAL)
+
+
+def withdraws_advertising(consent: Consent) -> bool:
+    """Has the visitor (or the visitor's GPC signal) *said* no to advertising or to sale?"""
+    return consent.sale is _DENIED or (consent.marketing is _DENIED and consent.source != BY_DEFAULT)
+
+
+def minimise(event: Event) -> Event | None:
+    """What of `event` may be stored under `event.consent` (already effective); None: nothing at all.
+
+    - No purpose granted: nothing.
+    - Marketing granted and sale not refused: everything.
+    - Marketing granted, sale refused: without click ids and advertising browser ids. The site's own knowledge of its
+      customer (`user`) stays, because a destination with `sale_refused: limit` may get it under its limited-use flag.
+    - Analytics or personalization only: also without `user`, and without `visitor` unless analytics is granted.
+    """
+    consent = event.consent
+    if all(consent.state(purpose) is not _GRANTED for purpose in _DECIDED):
+        return None
+    if may_advertise(consent):
+        return event
+    no_clicks: dict[str, ClickId] = {}
+    return replace(
+        event,
+        page=_without_clicks(event.page),
+        click_ids=no_clicks,
+        browser_ids={name: value for name, value in event.browser_ids.items() if name.startswith(_ANALYTICS_IDS)},
+        custom={name: value for name, value in event.custom.items() if name.lower() not in _ADVERTISING_NAMES},
+        user=event.user if consent.marketing is _GRANTED else User(),
+        visitor=event.visitor if may_identify(consent) else None,
+    )
+
+
+def _default(settings: ConsentSettings, purpose: Purpose) -> ConsentState:
+    chosen = settings.default
+    return ConsentState(getattr(chosen, purpose.value) if isinstance(chosen, PurposeDefaults) else chosen)
+
+
+def _without_clicks(page: Page) -> Page:
+    url, referrer = page.url, page.referrer
+    return replace(page, url=url and strip_click_ids(url), referrer=referrer and strip_click_ids(referrer))
