@@ -1,6 +1,6 @@
 """A rules list as written in YAML becomes `Rules`, or one `ConfigError` with every fault at its own key.
 
-Owns the keys of a rule. Conditions are read in `conditions.py`, changes in `shape.py`, `send_to` in `targets.py`,
+Owns the keys of a rule. Conditions are read in `conditions.py`, changes in `changes.py`, `send_to` in `targets.py`,
 `examples:` in `examples.py`. A list entry is a rule, or `define:` with named conditions for the rules below it.
 """
 
@@ -10,16 +10,20 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from proxy.errors import ConfigError
+from proxy.rules import changes
 from proxy.rules.conditions import Reader
 from proxy.rules.faults import Faults, Path, did_you_mean, kind_of, shown
 from proxy.rules.rules import Rule, Rules, Target
-from proxy.rules.targets import read_targets
+from proxy.rules.targets import read_sample, read_targets
 
 KEYS = {
     "name": "what explain, metrics and logs call it",
     "when": "which events it is about; every event when left out",
     "drop": "true: the event goes nowhere",
+    "sample": "the share of visitors kept, above 0 up to 1; for the others this rule and those below end here",
+    **changes.KEYS,
     "send_to": "destinations it goes to",
+    "examples": "what must come out; `firsthand test` runs them",
 }
 """Keys of a rule and what they say."""
 
@@ -32,7 +36,7 @@ def compile_rules(rules: Sequence[Mapping[str, Any]] | None, destinations: Colle
     """The rules of a configuration; None: there is no `rules` key. Raises `ConfigError` with all faults."""
     if rules is None:
         targets = tuple(Target(destination=name) for name in destinations)
-        return Rules([Rule(name=EVERYTHING, says=_sends(targets), targets=targets)])
+        return Rules([Rule(name=EVERYTHING, says=_says({}, targets), targets=targets)])
     compiler = _Compiler(destinations)
     compiled = [compiler.entry(raw, ("rules", at)) for at, raw in enumerate(rules)]
     if compiler.faults.found:
@@ -82,18 +86,27 @@ class _Compiler:
         name = self._name(raw, path)
         when = self.reader.read(raw["when"], (*path, "when")) if "when" in raw else None
         drop = self._drop(raw, path)
-        targets: tuple[Target, ...] = ()
-        if "send_to" in raw:
-            targets = read_targets(raw["send_to"], (*path, "send_to"), self.destinations, faults)
-        if not any(raw.get(key) for key in ACTIONS) and len(faults) == known:
-            faults.add(path, "the rule does nothing", f"add one of {', '.join(sorted(ACTIONS))}")
+        sample = read_sample(raw, path, faults)
+        change = changes.read_shape(raw, path, faults)
+        targets = read_targets(raw, path, self.destinations, faults)
+        if len(faults) == known and not any(raw.get(key) for key in ACTIONS):
+            faults.add(path, "the rule does nothing", f"add one of {', '.join(key for key in KEYS if key in ACTIONS)}")
         if self.closed_by is not None:
             faults.add(path, f"never reached: rule {shown(self.closed_by)} drops every event", "move it further up")
+        if drop and when is None and "when" not in raw:
+            self.closed_by = name
         if len(faults) > known:
             return None
-        if drop and when is None:
-            self.closed_by = name
-        return Rule(name=name, says="drops it" if drop else _sends(targets), when=when, drop=drop, targets=targets)
+        return Rule(
+            name=name,
+            says="drops it" if drop else _says(raw, targets),
+            when=when,
+            sample=sample,
+            change=change,
+            gives=change.gives if change else None,
+            drop=drop,
+            targets=targets,
+        )
 
     def _name(self, raw: Mapping[Any, Any], path: Path) -> str:
         at = path[-1]
@@ -123,6 +136,26 @@ class _Compiler:
         return drop
 
 
-def _sends(targets: Sequence[Target]) -> str:
-    names = [f"{one.destination} as {one.name}" if one.name else one.destination for one in targets]
-    return f"sends to {', '.join(names)}" if names else ""
+def _says(raw: Mapping[Any, Any], targets: Sequence[Target]) -> str:
+    """What a rule that matched does, in words, for `explain`."""
+    did = [f"{_VERBS[key]} {', '.join(map(str, _names(raw[key])))}" for key in _VERBS if key in raw]
+    if "sample" in raw:
+        did.insert(0, f"keeps it in a sample of {raw['sample']}")
+    if targets:
+        names = [f"{one.destination} as {one.name}" if one.name else one.destination for one in targets]
+        did.append(f"sends to {', '.join(names)}")
+    return "; ".join(did)
+
+
+_VERBS = {
+    "rename": "renames",
+    "set": "sets",
+    "default": "fills",
+    "remove": "removes",
+    "only": "keeps only",
+    "hash_only": "hashes",
+}
+
+
+def _names(value: Any) -> Sequence[Any]:
+    return (value,) if isinstance(value, str) else tuple(value)

@@ -8,6 +8,7 @@ once. Short forms: `event` is the name, and every field of `data` also goes by i
 
 from __future__ import annotations
 
+import difflib
 import re
 import typing
 from collections.abc import Callable
@@ -27,6 +28,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     kind: Kind
     get: Callable[[Any], Any]  # Event (or Item) -> value; None, "" or () when absent
+    exact: Callable[[Any], Any] | None = None  # the value as it stands, where `get` gives lower case
     many: bool = False  # `get` gives a tuple; a comparison holds when one element satisfies it
     fold: bool = False  # compared in lower case; `get` gives lower case
     settable: bool = False  # `set`, `default`, and the target of `rename`
@@ -71,6 +73,9 @@ class Table(msgspec.Struct, frozen=True):
         if any(path.startswith(f"{text}.") for path in self.fields):
             first = next(path for path in self.fields if path.startswith(f"{text}."))
             return f"name one field, such as {first}"
+        near = difflib.get_close_matches(head, self.families, n=1, cutoff=0.7) if key else []
+        if near and head not in self.families:
+            return f"did you mean '{near[0]}.{key}'?"
         if text == "name" and "event" in self.fields:
             return "the event's name is called 'event'"
         names = [*self.fields, *self.aliases]
@@ -184,7 +189,7 @@ def _event_name(event: Event) -> str:
 
 _STATES = tuple(ConsentState)
 _EVENT_FIELDS = {
-    "event": Field(path="event", kind=Kind.NAME, get=_event_name, fold=True, settable=True),
+    "event": Field(path="event", kind=Kind.NAME, get=_event_name, exact=attrgetter("name"), fold=True, settable=True),
     "id": Field(path="id", kind=Kind.TEXT, get=attrgetter("id")),
     "time": Field(path="time", kind=Kind.WHOLE, get=attrgetter("time")),
     "source": Field(path="source", kind=Kind.TEXT, get=attrgetter("source")),

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from proxy.rules.fields import Field
-from proxy.rules.values import Kind, event_name, number, parse, scalars
+from proxy.rules.values import Kind, event_name, is_absent, number, parse, scalars
 
 Test = Callable[[Any], bool]
 
@@ -112,10 +112,7 @@ def compare(field: Field, name: str, wanted: Sequence[Any], said: Sequence[str])
 
 def _present(field: Field) -> Test:
     get = field.get
-    return lambda subject: get(subject) not in _NOTHING
-
-
-_NOTHING: tuple[Any, ...] = (None, "", (), [])
+    return lambda subject: not is_absent(get(subject))
 
 
 def _equal(field: Field, wanted: Sequence[Any]) -> Test:
@@ -240,7 +237,7 @@ _V4_BYTES = 4
 def describe(field: Field, subject: Any, wanted: str) -> str:
     """Why the field is not what was wanted, in words; personal values are not shown."""
     value = field.get(subject)
-    if value in _NOTHING:
+    if is_absent(value):
         return f"{field.path} is absent" + ("" if wanted == "present" else f", not {wanted}")
     if field.personal:
         return f"{field.path} is not {wanted}"

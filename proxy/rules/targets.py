@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from proxy.rules import changes
 from proxy.rules.faults import Faults, Path, did_you_mean, kind_of, shown
 from proxy.rules.rules import Target
+from proxy.rules.values import number
 
 KEYS = {
     "destination": "its name in `destinations`",
     "as": "the event's name there, word for word",
+    "sample": "the share of visitors sent there",
+    **changes.KEYS,
 }
+"""Keys of an entry of `send_to`, and what they say."""
 
 
-def read_targets(raw: Any, path: Path, destinations: Collection[str], faults: Faults) -> tuple[Target, ...]:
-    """The targets without a fault; the others are noted."""
+def read_targets(
+    rule: Mapping[Any, Any], path: Path, destinations: Collection[str], faults: Faults
+) -> tuple[Target, ...]:
+    """The entries of a rule's `send_to` that have no fault; the faults of the others are noted."""
+    if "send_to" not in rule:
+        return ()
+    raw, path = rule["send_to"], (*path, "send_to")
     if isinstance(raw, (str, Mapping)):
         return _checked(((raw, path),), destinations, faults)
     if not isinstance(raw, (list, tuple)) or not raw:
@@ -56,9 +66,26 @@ def _target(raw: Any, path: Path, destinations: Collection[str], faults: Faults)
     alias = given.get("as")
     if "as" in given and (not isinstance(alias, str) or not alias.strip() or len(alias) > NAME_LENGTH):
         faults.add((*path, "as"), f"expected an event name, got {kind_of(alias)}")
+    sample = read_sample(given, path, faults)
+    shape = changes.read_shape(given, path, faults)
+    if shape is not None and shape.gives is not None:
+        faults.add((*path, "set", "event"), "the name at one destination is called `as`", f"write as: {shape.gives}")
     if len(faults) > known:
         return None
-    return Target(destination=str(name), name=alias)
+    return Target(destination=str(name), name=alias, sample=sample, shape=shape)
+
+
+def read_sample(raw: Mapping[Any, Any], path: Path, faults: Faults) -> float | None:
+    """The `sample` of a rule or an entry of `send_to`: above 0, up to 1."""
+    if "sample" not in raw:
+        return None
+    given = number(raw["sample"])
+    if given is None or not 0 < given <= 1:
+        advice = f"did you mean {given / 100:f}?" if given is not None and 1 < given <= PERCENT else ""
+        faults.add((*path, "sample"), f"expected a share above 0, up to 1, got {shown(raw['sample'])}", advice)
+        return None
+    return float(given)
 
 
 NAME_LENGTH = 100
+PERCENT = 100

@@ -36,6 +36,14 @@ _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _EXACT_BITS = 256
 
 
+def is_absent(value: Any) -> bool:
+    """Not given: None, an empty text, an empty list or mapping."""
+    return value is None or (isinstance(value, _SIZED) and not value)
+
+
+_SIZED = (str, tuple, list, dict)
+
+
 def number(raw: Any) -> Decimal | None:
     """A finite number of sane size, or None. Text counts when it is written like a number."""
     if isinstance(raw, bool):
