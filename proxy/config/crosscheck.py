@@ -13,6 +13,7 @@ from proxy.config.settings import Settings
 from proxy.config.words import is_secret
 from proxy.destinations.base import Destination, DestinationSettings
 from proxy.errors import Fault, dotted
+from proxy.privacy.keys import Keyring
 
 _ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
 _SHORTEST_KEY = 16
@@ -27,6 +28,11 @@ def faults(settings: Settings) -> list[Fault]:
     if admin.port is not None and admin.port == listen.port != 0 and same_host:
         advice = "give admin.port another number, or null to switch it off"
         found.append(Fault(("admin", "port"), f"port {admin.port} is listen.port already", advice))
+    if settings.keys is not None:
+        try:
+            Keyring.parse(settings.keys.get_secret_value())
+        except ValueError as error:
+            found.append(Fault(("keys",), str(error)))
     return found
 
 

@@ -218,7 +218,7 @@ def _place(fault: Fault, document: yaml.Document) -> yaml.Place:
     if fault.line:
         return yaml.Place(fault.line, fault.column)
     if fault.path in document.values:
-        about_key = fault.message.startswith(("unknown", "not a usable name"))
+        about_key = fault.message.startswith(("unknown key", "unknown field", "unknown operator", "not a usable name"))
         return document.keys.get(fault.path, document.values[fault.path]) if about_key else document.values[fault.path]
     for length in range(len(fault.path) - 1, 0, -1):
         above = fault.path[:length]

@@ -30,6 +30,7 @@ from proxy.destinations.base import DestinationSettings
 Network = IPv4Network | IPv6Network
 State = Literal["granted", "denied"]
 Credential = Annotated[SecretStr, Field(min_length=1)]
+Host = Annotated[str, AfterValidator(ascii_host)]
 
 
 def misplaced(key: str, words: str, advice: str) -> PydanticCustomError:
@@ -97,7 +98,7 @@ class CookieSettings(Section):
 
 
 class ListenSettings(Section):
-    host: str = "0.0.0.0"  # noqa: S104 - inside a container that is the point
+    host: Host = "0.0.0.0"  # noqa: S104 - inside a container that is the point
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port to listen on."""
@@ -108,7 +109,7 @@ class ListenSettings(Section):
 
 
 class AdminSettings(Section):
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     """Address of the operator's listener (metrics, status)."""
     port: Annotated[int, Field(ge=0, le=65535)] | None = 8081
     """Its port; null switches it off."""

@@ -44,7 +44,6 @@ _EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "string_too_short": lambda ctx: "text that is not empty" if ctx["min_length"] == 1 else
                                     f"at least {ctx['min_length']} characters",
     "string_too_long": lambda ctx: f"at most {ctx['max_length']} characters",
-    "string_pattern_mismatch": lambda ctx: f"text of the form {ctx['pattern']}",
 }  # fmt: skip
 
 
@@ -131,6 +130,11 @@ def _fault(complaints: list[ErrorDetails], model: type[BaseModel], path: Path, f
     expectations = dict.fromkeys(
         _EXPECTED[entry["type"]](entry.get("ctx", {})) for entry in complaints if entry["type"] in _EXPECTED
     )
+    if details["type"] == "string_pattern_mismatch":
+        about = _help(field_at(model, path)) or f"it must match {context['pattern']}"
+        return Fault(
+            full, "not of the right form" if hidden else f"{shown(details['input'])} has not the right form", about
+        )
     got = "" if hidden else f", got {shown(details['input'])}"
     if not expectations:
         message = details["msg"][:1].lower() + details["msg"][1:]

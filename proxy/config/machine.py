@@ -1,0 +1,121 @@
+"""Can this machine run the configuration: the data folder, the keys, the ports.
+
+`keyring` is how every process gets the keys. The checks look without leaving anything behind: what is missing is not
+created, only its creation is judged.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from proxy.config.settings import Settings
+from proxy.errors import ConfigError, Fault
+from proxy.privacy.keys import Keyring, load_or_create
+
+KEY_FILE = "keys"
+"""Name of the key file within `data`."""
+
+
+def keyring(settings: Settings) -> Keyring:
+    """The configured keys, else those of the key file in `data`, which is made when there is none.
+
+    `data` must exist (see `data_folder`). Raises `ConfigError` that names the file and the way out.
+    """
+    if settings.keys is not None:
+        return Keyring.parse(settings.keys.get_secret_value())  # `load` has seen to it that this works
+    path = settings.data / KEY_FILE
+    try:
+        return load_or_create(path)
+    except ValueError as error:
+        raise ConfigError([Fault(("keys",), str(error), "restore the file from your backup, or set `keys`")]) from None
+    except OSError as error:
+        raise ConfigError([_no_access(("keys",), f"the key file {path}", error)]) from None
+
+
+def data_folder(settings: Settings) -> Path:
+    """The data folder, made when there is none. Raises `ConfigError` when that fails or it cannot be written."""
+    folder = settings.data
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _try_writing(folder)
+    except OSError as error:
+        raise ConfigError([_no_access(("data",), f"the data folder {folder}", error)]) from None
+    return folder
+
+
+def examine(settings: Settings) -> tuple[list[Fault], list[str]]:
+    """What stops a start on this machine now, and what may (sentences)."""
+    faults = [*_about_folder(settings), *_about_keys(settings)]
+    warnings = []
+    for section, host, port in _listeners(settings):
+        problem = _try_binding(host, port)
+        if problem is None:
+            continue
+        if problem.errno == errno.EADDRINUSE:
+            warnings.append(
+                f"{section}.port: {port} is taken on {host}; fine if that is this service, running already."
+            )
+        else:
+            advice = "ports below 1024 need root or CAP_NET_BIND_SERVICE" if problem.errno == errno.EACCES else ""
+            faults.append(Fault((section, "host"), f"listening on {host}:{port}: {_reason(problem)}", advice))
+    return faults, warnings
+
+
+def _about_folder(settings: Settings) -> Iterator[Fault]:
+    folder = settings.data
+    try:
+        if folder.exists():
+            _try_writing(folder)
+            return
+        above = next(parent for parent in folder.parents if parent.exists())
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(above))
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        yield _no_access(("data",), f"the data folder {folder}", error)
+
+
+def _about_keys(settings: Settings) -> Iterator[Fault]:
+    if settings.keys is None and (settings.data / KEY_FILE).exists():
+        try:
+            keyring(settings)
+        except ConfigError as error:
+            yield from error.faults
+
+
+def _try_writing(folder: Path) -> None:
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def _listeners(settings: Settings) -> Iterator[tuple[str, str, int]]:
+    yield "listen", settings.listen.host, settings.listen.port
+    if settings.admin.port is not None:
+        yield "admin", settings.admin.host, settings.admin.port
+
+
+def _try_binding(host: str, port: int) -> OSError | None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
+
+
+def _no_access(path: tuple[str, ...], what: str, error: OSError) -> Fault:
+    user = f"user id {os.geteuid()}"
+    advice = f"firsthand runs as {user}: it must be allowed to read and write there"
+    return Fault(path, f"{what}: {_reason(error)}", advice)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
