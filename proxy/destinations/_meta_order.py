@@ -23,6 +23,11 @@ CUSTOMER_SEGMENTS = frozenset(
     {"customer_in_loyalty_program"} | {f"{age}_customer_to_{part}" for age in ("new", "existing") for part in CUSTOMERS}
 )
 
+_OURS = frozenset(
+    "value currency predicted_ltv net_revenue content_ids content_type contents num_items delivery_category".split()
+)
+"""Filled from `data` alone, so that a stray property of the same name cannot spoil their type."""
+
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _LARGEST_INT = 2**63 - 1
 _DIGITS = 15  # before the point; more is no amount of money, and no double keeps it
@@ -37,9 +42,12 @@ _PERSONAL = frozenset(
 def custom_data(event: Event, default_currency: str | None, content_type: str | None) -> Row:
     """`default_currency` is used for a value that comes without one, `content_type` for ids that come without one."""
     data = event.data
-    facts = {**_custom(event.custom), **_given(_money(data, default_currency)), **_given(_words(data))}
-    facts |= _given(_contents(data, content_type))
-    return facts
+    return {
+        **_custom(event.custom),
+        **_given(_money(data, default_currency)),
+        **_given(_words(data)),
+        **_given(_contents(data, content_type)),
+    }
 
 
 def _money(data: Data, default_currency: str | None) -> Row:
@@ -98,7 +106,7 @@ def _custom(custom: dict[str, Any]) -> Row:
     """Scalars of the site's own properties; Meta's travel, vehicle and property fields come this way too."""
     found = {}
     for key, value in custom.items():
-        if not key or key.lower().replace("-", "_") in _PERSONAL or page_url.holds_email(key):
+        if not key or key in _OURS or key.lower().replace("-", "_") in _PERSONAL or page_url.holds_email(key):
             continue
         if key == "customer_segmentation" and value not in CUSTOMER_SEGMENTS:
             continue

@@ -87,7 +87,6 @@ NUMBERED_IDS = ("lead_id", "fb_login_id")
 TEXT_IDS = ("subscription_id", "madid")
 
 _LIBRARY_DIGEST = re.compile(r"([0-9a-fA-F]{64})\.(AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8})")
-_LIBRARY_URL_SUFFIX = re.compile(r"\.AQ[EIMQUY][A-D]A[A-Za-z0-9_-]{3}$")
 _REFERRERS = (*page_url.SCHEMES, "android-app://")
 _MALFORMED_CLICK_ID = "2804001"
 
@@ -345,7 +344,7 @@ def _known_ids(ids: Mapping[str, str]) -> Row:
 
 
 def _shareable(url: str | None, schemes: tuple[str, ...]) -> str | None:
-    return page_url.shareable(_LIBRARY_URL_SUFFIX.sub("", url), schemes) if url else None
+    return page_url.shareable(meta_cookies.clean_url(url), schemes) if url else None
 
 
 def _proof(app_secret: Secret | None, token: str) -> str | None:

@@ -138,6 +138,7 @@ def _clean(value: str) -> str | None:
 
 
 def _unless_junk(text: str) -> str | None:
+    text = unicodedata.normalize("NFC", text)  # what was taken out may have stood between a letter and its accent
     return None if text in hashing.JUNK else text
 
 

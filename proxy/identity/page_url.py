@@ -12,7 +12,7 @@ from urllib.parse import unquote
 _ADDRESS = re.compile(
     r"(?P<start>[a-z][a-z0-9+.-]*://)(?P<host>[^/?#]+)(?P<path>[^?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL
 )
-_EMAIL = re.compile(r"[^\s@/?&=#:;,]+@[^\s@/?&=#:;,]+\.[^\s@/?&=#:;,.]{2,}")
+_EMAIL = re.compile(r"[^\s@/]+@[^\s@/?&=#:;,]+\.[^\s@/?&=#:;,.]{2,}")
 _BLANKED = "redacted"
 SCHEMES = ("http://", "https://")
 
