@@ -1,0 +1,59 @@
+"""Cookies as header text: reading one name out of `Cookie`, writing `Set-Cookie`.
+
+Reading accepts whatever a browser or an attacker sends and returns candidates; who uses them validates them. Writing
+accepts only what RFC 6265 allows in each place, so no name, value or domain can end the header or add an attribute.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_VALUES = 8
+"""Of one name we look at that many; browsers send two or three when cookie domains overlap."""
+MAX_VALUE_CHARS = 4096
+"""Browsers keep no longer cookies; a longer value is not ours."""
+_MAX_HEADER_CHARS = 65_536
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+_VALUE = re.compile(r"[!#-+\x2d-:<-\[\]-~]{0,4000}")
+_DOMAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
+
+
+def cookie_values(header: str, name: str) -> list[str]:
+    """Every value of the cookie `name`, in the order sent; empty and oversized ones are left out."""
+    found: list[str] = []
+    if name not in header:
+        return found
+    for pair in header[:_MAX_HEADER_CHARS].split(";"):
+        key, _, value = pair.partition("=")
+        if key.strip(" \t") == name:
+            value = value.strip(" \t")
+            if 0 < len(value) <= MAX_VALUE_CHARS:
+                found.append(value)
+                if len(found) == MAX_VALUES:
+                    break
+    return found
+
+
+def has_cookie(header: str, name: str) -> bool:
+    """Was a cookie of that name sent at all, usable or not?"""
+    return name in header and any(pair.partition("=")[0].strip(" \t") == name for pair in header.split(";"))
+
+
+def set_cookie(name: str, value: str, *, domain: str | None, max_age_s: int, secure: bool, http_only: bool) -> str:
+    """A `Set-Cookie` value: whole site, `SameSite=Lax`. `ValueError` for text that cannot stand there."""
+    if _NAME.fullmatch(name) is None:
+        raise ValueError("a cookie's name holds a character that cannot stand in Set-Cookie")
+    if _VALUE.fullmatch(value) is None:
+        raise ValueError(f"the value of cookie {name} is too long or holds a character that cannot stand in Set-Cookie")
+    if domain is not None and _DOMAIN.fullmatch(domain) is None:
+        raise ValueError(f"the domain of cookie {name} is no domain name")
+    return (
+        f"{name}={value}; Max-Age={max_age_s:d}; Path=/; SameSite=Lax"
+        f"{f'; Domain={domain}' if domain else ''}{'; Secure' if secure else ''}{'; HttpOnly' if http_only else ''}"
+    )
+
+
+def expire_cookie(name: str, *, domain: str | None, secure: bool, http_only: bool) -> str:
+    """Makes the browser forget a cookie set with the same name and domain."""
+    return set_cookie(name, "", domain=domain, max_age_s=0, secure=secure, http_only=http_only)
