@@ -6,8 +6,9 @@
     $${                  a plain `${`
 
 A reference may be a part of a text. What it yields is always text (an id made of digits stays as it is) and is never
-looked at again for references. Keys are not expanded, and neither is anything below a rule's `set`: there `${...}` is
-left for the event's own fields. Works on data that `yaml.py` made; touches the world only through the arguments.
+looked at again for references. Keys are not expanded, and neither is anything below a rule's `set` or `default`: there
+`${...}` names a field of the event (`proxy/rules/references.py`). Works on data that `yaml.py` made; touches the world
+only through the arguments.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def _walk(value: Any, path: Path, sources: _Sources, result: Expanded) -> Any:
 
 
 def _belongs_to_events(path: Path) -> bool:
-    return path[:1] == ("rules",) and "set" in path[2:]
+    return path[:1] == ("rules",) and ("set" in path[2:] or "default" in path[2:])
 
 
 def _one(found: re.Match[str], sources: _Sources) -> str:
@@ -130,7 +131,7 @@ def _one(found: re.Match[str], sources: _Sources) -> str:
     state = "is empty" if name in sources.env else "is not set"
     raise _Unresolved(
         f"the environment variable {name} {state}",
-        f"set it where the service starts, or give a default: ${{{name}:-...}}",
+        f"set it where the service starts; or read a file with ${{file:/run/secrets/{name.lower()}}}",
     )
 
 
