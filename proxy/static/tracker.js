@@ -294,11 +294,15 @@
     if (!resting || !keep(queue)) {
       while (queue.length) {
         const batch = take(BEACON_BYTES);
-        if (beacon(batch.body)) forget(batch.events);
-        else deliver(batch);
+        if (!beacon(batch.body)) {
+          // Over the browser's budget, then; or there are no beacons here, and fetch may do.
+          deliver(batch);
+          break;
+        }
+        forget(batch.events);
       }
     }
-    if (inFlight.length) keep(inFlight);
+    if (inFlight.length) keep(inFlight.concat(queue));
   }
 
   function beacon(body) {
