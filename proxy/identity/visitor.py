@@ -1,0 +1,110 @@
+"""The visitor cookie `_fh`: what a browser carries for us, sealed, so that collectors need no store.
+
+It holds a random visitor id, the newest click per platform, and the `fbp` and `fbc` last given to this browser. Sealed
+with the cookie subkey of the keyring, written in base64url, never longer than 3 kB. Whatever does not open (forged,
+cut, of a lost key, of another programme) is no cookie: the codec answers None and never raises.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import msgspec
+
+from proxy.event import ClickId, Visitor
+from proxy.identity.meta_cookies import fbclid_of
+from proxy.privacy.keys import Keyring
+
+MAX_CHARS = 3000
+"""Longer cookies are cut by dropping the oldest clicks. Browsers allow 4096 bytes with the name; servers often 8192
+for all headers together."""
+
+_PURPOSE = "visitor cookie"
+_TO_STANDARD = str.maketrans("-_", "+/")
+
+
+class Remembered(msgspec.Struct, frozen=True, kw_only=True):
+    """What the cookie holds. `seen_at`: ms, when it was last written; `fbp` counts as forgotten 90 days after that."""
+
+    visitor: Visitor
+    seen_at: int
+    click_ids: dict[str, ClickId] = {}
+    fbp: str | None = None
+    fbc: str | None = None
+
+
+class _Packed(msgspec.Struct, frozen=True, array_like=True):
+    """`Remembered` without field names. New fields go to the end, with a default: old cookies still open."""
+
+    visitor: str
+    first_seen: int
+    seen_at: int
+    fbp: str | None
+    fbc: str | None
+    clicks: list[tuple[str, int, str | None]]  # name, ms, value; None: the one inside `fbc`
+
+
+def visitor_id(random_128_bits: int) -> str:
+    """`v_` and 26 lower-case characters of base32; never 32 or 64 hex digits, which would pass for a hash."""
+    raw = (random_128_bits & (2**128 - 1)).to_bytes(16, "big")
+    return "v_" + base64.b32encode(raw).decode().rstrip("=").lower()
+
+
+class VisitorCookie:
+    """Seals and opens the cookie's value."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(_Packed)
+
+    def encode(self, remembered: Remembered) -> str:
+        """A cookie value of at most `MAX_CHARS`; the oldest clicks go first when it does not fit."""
+        clicks = sorted(remembered.click_ids.items(), key=lambda item: item[1].clicked_at, reverse=True)
+        while True:
+            text = self._seal(remembered, clicks)
+            if len(text) <= MAX_CHARS or not clicks:
+                return text
+            clicks.pop()
+
+    def decode(self, value: str) -> Remembered | None:
+        """None unless this keyring sealed it."""
+        if len(value) > MAX_CHARS:
+            return None
+        try:
+            sealed = binascii.a2b_base64(value.translate(_TO_STANDARD) + "=" * (-len(value) % 4), strict_mode=True)
+        except ValueError:  # binascii.Error is one; so is what non-ASCII text raises
+            return None
+        raw = self._keyring.open(_PURPOSE, sealed)
+        if raw is None:
+            return None
+        try:
+            packed = self._decoder.decode(raw)
+        except msgspec.DecodeError:
+            return None
+        inside = fbclid_of(packed.fbc) if packed.fbc else None
+        values = ((name, at, inside if value is None else value) for name, at, value in packed.clicks)
+        return Remembered(
+            visitor=Visitor(id=packed.visitor, first_seen=packed.first_seen),
+            seen_at=packed.seen_at,
+            click_ids={name: ClickId(value=value, clicked_at=at) for name, at, value in values if value is not None},
+            fbp=packed.fbp,
+            fbc=packed.fbc,
+        )
+
+    def _seal(self, remembered: Remembered, clicks: list[tuple[str, ClickId]]) -> str:
+        inside = fbclid_of(remembered.fbc) if remembered.fbc else None
+        packed = _Packed(
+            remembered.visitor.id,
+            remembered.visitor.first_seen,
+            remembered.seen_at,
+            remembered.fbp,
+            remembered.fbc,
+            [
+                (name, click.clicked_at, None if name == "fbclid" and click.value == inside else click.value)
+                for name, click in clicks
+            ],
+        )
+        sealed = self._keyring.seal(_PURPOSE, self._encoder.encode(packed))
+        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()

@@ -1,0 +1,136 @@
+"""The visitor cookie."""
+
+import base64
+import string
+
+import msgspec
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from proxy.event import ClickId, Visitor
+from proxy.identity.click_ids import PARAMETERS
+from proxy.identity.cookie_header import cookie_values, set_cookie
+from proxy.identity.meta_cookies import fbc, fbp
+from proxy.identity.visitor import MAX_CHARS, Remembered, VisitorCookie, visitor_id
+from proxy.privacy.keys import Keyring, generate_key
+
+KEY, NEW_KEY = generate_key(), generate_key()
+RING = Keyring.parse(KEY)
+CODEC = VisitorCookie(RING)
+NOW = 1_700_000_000_123
+
+times = st.integers(NOW - 10**10, NOW)
+values = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=120)
+remembered = st.builds(
+    Remembered,
+    visitor=st.builds(Visitor, id=st.integers(0, 2**128 - 1).map(visitor_id), first_seen=times),
+    seen_at=times,
+    click_ids=st.dictionaries(
+        st.sampled_from(sorted(PARAMETERS.values())), st.builds(ClickId, value=values, clicked_at=times), max_size=5
+    ),
+    fbp=st.none() | st.builds(fbp, st.integers(0, 2**31), times),
+    fbc=st.none() | st.builds(fbc, values, times),
+)
+
+
+def some(**changes):
+    return Remembered(**{"visitor": Visitor(id="v_a", first_seen=NOW), "seen_at": NOW, **changes})
+
+
+@given(remembered)
+def test_what_is_encoded_decodes_to_the_same(what):
+    text = CODEC.encode(what)
+    assert CODEC.decode(text) == what
+    assert len(text) <= MAX_CHARS
+    header = set_cookie("_fh", text, domain=None, max_age_s=1, secure=True, http_only=True)
+    assert cookie_values(header, "_fh") == [text]
+
+
+@given(values, times, times)
+def test_a_meta_click_is_written_once_though_it_stands_in_two_places(value, clicked_at, made_at):
+    what = some(fbc=fbc(value, made_at), click_ids={"fbclid": ClickId(value=value, clicked_at=clicked_at)})
+    assert CODEC.decode(CODEC.encode(what)) == what
+    other = some(fbc=fbc(value, made_at), click_ids={"gclid": ClickId(value=value, clicked_at=clicked_at)})
+    assert len(CODEC.encode(what)) < len(CODEC.encode(other)) or len(value) < 4
+
+
+def test_a_typical_cookie_is_small():
+    what = some(
+        visitor=Visitor(id=visitor_id(2**127), first_seen=NOW),
+        fbp=fbp(2**31 - 1, NOW),
+        fbc=fbc("x" * 180, NOW),
+        click_ids={"fbclid": ClickId(value="x" * 180, clicked_at=NOW)},
+    )
+    assert len(CODEC.encode(what)) < 500
+
+
+def test_the_oldest_clicks_are_dropped_when_there_are_too_many():
+    clicks = {
+        name: ClickId(value="x" * 500, clicked_at=NOW - age) for age, name in enumerate(sorted(PARAMETERS.values()))
+    }
+    text = CODEC.encode(some(click_ids=clicks, fbc=fbc("y" * 500, NOW), fbp=fbp(1, NOW)))
+    kept = CODEC.decode(text).click_ids
+    assert 500 < len(text) <= MAX_CHARS
+    assert kept == dict(list(clicks.items())[: len(kept)])
+    assert 0 < len(kept) < len(clicks)
+
+
+@settings(max_examples=200)
+@given(remembered, st.data())
+def test_a_cookie_with_one_character_changed_is_refused_or_unchanged_in_meaning(what, data):
+    text = CODEC.encode(what)
+    position = data.draw(st.integers(0, len(text) - 1))
+    letter = data.draw(st.sampled_from(string.ascii_letters + string.digits + "-_"))
+    decoded = CODEC.decode(text[:position] + letter + text[position + 1 :])
+    assert decoded is None or decoded == what
+
+
+@given(st.text(max_size=200))
+def test_garbage_is_no_cookie(text):
+    assert CODEC.decode(text) is None
+
+
+@pytest.mark.parametrize("text", ["", "x" * 8192, "A" * 3000, "é" * 50, "\udcff", "AQ==", "v_abc", "null"])
+def test_known_bad_cookies_are_no_cookies(text):
+    assert CODEC.decode(text) is None
+
+
+def test_a_cookie_of_another_keyring_is_no_cookie():
+    assert VisitorCookie(Keyring.parse(NEW_KEY)).decode(CODEC.encode(some())) is None
+
+
+def test_after_a_rotation_the_old_cookie_still_opens_until_its_key_is_removed():
+    text = CODEC.encode(some())
+    rotated = VisitorCookie(Keyring.parse(f"{NEW_KEY} {KEY}"))
+    assert rotated.decode(text) == some()
+    assert VisitorCookie(Keyring.parse(NEW_KEY)).decode(text) is None
+    assert VisitorCookie(Keyring.parse(NEW_KEY)).decode(rotated.encode(some())) == some()
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xc0", msgspec.msgpack.encode(["v"]), msgspec.msgpack.encode({"a": 1})])
+def test_sealed_bytes_of_another_shape_are_no_cookie(payload):
+    text = base64.urlsafe_b64encode(RING.seal("visitor cookie", payload)).rstrip(b"=").decode()
+    assert CODEC.decode(text) is None
+
+
+def test_what_was_sealed_for_another_purpose_is_no_cookie():
+    text = base64.urlsafe_b64encode(RING.seal("log", b"x" * 50)).rstrip(b"=").decode()
+    assert CODEC.decode(text) is None
+
+
+def test_a_cookie_written_by_a_later_version_with_more_fields_opens():
+    more = msgspec.msgpack.encode(["v_a", NOW, NOW, None, None, [], "new"])
+    text = base64.urlsafe_b64encode(RING.seal("visitor cookie", more)).rstrip(b"=").decode()
+    assert CODEC.decode(text) == some()
+
+
+@given(st.integers(0, 2**128 - 1))
+def test_a_visitor_id_is_short_lower_case_and_never_looks_like_a_hash(number):
+    text = visitor_id(number)
+    assert len(text) == 28
+    assert text == text.lower()
+    assert text.startswith("v_")
+
+
+def test_visitor_ids_keep_all_128_bits():
+    assert len({visitor_id(1 << bit) for bit in range(128)} | {visitor_id(0)}) == 129
