@@ -95,12 +95,8 @@ class _Reader:
             elif key == "only" and name in ALWAYS_KEPT:
                 continue
             else:
-                field = self._removable(name, here)
-                if field is not None and key == "only" and field.path.startswith("page.query."):
-                    self.faults.add(
-                        here, "a part of page.url cannot be kept alone", "keep page.url, or copy it with set"
-                    )
-                elif field is not None:
+                field = self._keepable(name, here) if key == "only" else self._removable(name, here)
+                if field is not None:
                     fields.append(field)
         return tuple(fields), tuple(groups)
 
@@ -170,6 +166,14 @@ class _Reader:
             self.faults.add(
                 path, f"{field.path} cannot be taken out", _WHY_KEPT.get(field.path, "every event needs it")
             )
+            return None
+        return field
+
+    def _keepable(self, name: Any, path: Path) -> Field | None:
+        field = self._known(name, path)
+        if field is not None and field.path.startswith(_PARTS_OF_URL):
+            message = f"{field.path} is a part of page.url and cannot be kept alone"
+            self.faults.add(path, message, f"keep page.url, or copy it: set: {{custom.part: ${{{field.path}}}}}")
             return None
         return field
 

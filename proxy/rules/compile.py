@@ -12,6 +12,7 @@ from typing import Any
 from proxy.errors import ConfigError
 from proxy.rules import changes
 from proxy.rules.conditions import Reader
+from proxy.rules.examples import read_examples
 from proxy.rules.faults import Faults, Path, did_you_mean, kind_of, shown
 from proxy.rules.rules import Rule, Rules, Target
 from proxy.rules.targets import read_sample, read_targets
@@ -89,6 +90,7 @@ class _Compiler:
         sample = read_sample(raw, path, faults)
         change = changes.read_shape(raw, path, faults)
         targets = read_targets(raw, path, self.destinations, faults)
+        examples = read_examples(raw, path, when, self.destinations, faults)
         if len(faults) == known and not any(raw.get(key) for key in ACTIONS):
             faults.add(path, "the rule does nothing", f"add one of {', '.join(key for key in KEYS if key in ACTIONS)}")
         if self.closed_by is not None:
@@ -106,6 +108,7 @@ class _Compiler:
             gives=change.gives if change else None,
             drop=drop,
             targets=targets,
+            examples=examples,
         )
 
     def _name(self, raw: Mapping[Any, Any], path: Path) -> str:

@@ -2,7 +2,7 @@
 
 The table is derived from the structs of `proxy/event.py`, so a new field of `Data` or `User` can be used in rules at
 once. Short forms: `event` is the name, and every field of `data` also goes by its bare name (`value`, `order_id`,
-`items`). Families take any key: `custom.<key>`, `click_ids.<name>`, `browser_ids.<name>`, `page.query.<parameter>`.
+`items`). Families take any key: `custom.<key>`, `browser_ids.<name>`, `page.query.<parameter>`.
 "Absent" is None, an empty text or an empty list. Reading never raises, whatever a sender put there.
 """
 
@@ -20,6 +20,7 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from proxy.event import ActionSource, Client, Consent, ConsentState, Data, Event, Item, Page, User
+from proxy.identity.click_ids import PARAMETERS
 from proxy.rules.faults import did_you_mean
 from proxy.rules.values import Kind
 
@@ -172,6 +173,11 @@ def _browser_id(key: str) -> Callable[[Event], str | None]:
     return get
 
 
+def _browser_id_field(key: str) -> Field:
+    name = key.lstrip("_")  # as events carry them: the cookie is `_fbp`, the id `fbp`
+    return Field(path=f"browser_ids.{name}", kind=Kind.TEXT, get=_browser_id(name), removable=True, personal=True)
+
+
 def _custom(key: str) -> Callable[[Event], Any]:
     def get(event: Event) -> Any:
         return event.custom.get(key)
@@ -215,6 +221,12 @@ _EVENT_FIELDS = {
         for key in Consent.__struct_fields__
         if key not in ("source", "time")
     },
+    **{
+        f"click_ids.{key}": Field(
+            path=f"click_ids.{key}", kind=Kind.TEXT, get=_click_id(key), removable=True, personal=True
+        )
+        for key in PARAMETERS.values()
+    },
     "consent.source": Field(path="consent.source", kind=Kind.TEXT, get=attrgetter("consent.source")),
 }
 
@@ -225,12 +237,7 @@ EVENT = Table(
         "custom": lambda key: Field(
             path=f"custom.{key}", kind=Kind.FREE, get=_custom(key), settable=True, removable=True
         ),
-        "click_ids": lambda key: Field(
-            path=f"click_ids.{key}", kind=Kind.TEXT, get=_click_id(key), removable=True, personal=True
-        ),
-        "browser_ids": lambda key: Field(
-            path=f"browser_ids.{key}", kind=Kind.TEXT, get=_browser_id(key), removable=True, personal=True
-        ),
+        "browser_ids": _browser_id_field,
         "page.query": lambda key: Field(
             path=f"page.query.{key}", kind=Kind.TEXT, get=_page_query(key), removable=True, personal=True
         ),

@@ -54,7 +54,7 @@ ALLOWED: dict[str, frozenset[Kind]] = {
 LISTS = frozenset({"equals", "one_of", "starts_with", "ends_with", "contains", "matches", "in_network"})
 """Operators that take a list, meaning "one of these"."""
 
-_ORDER: dict[str, tuple[Callable[[Decimal, Decimal], bool], str]] = {
+ORDERING: dict[str, tuple[Callable[[Decimal, Decimal], bool], str]] = {
     "at_least": (operator.ge, "at least"),
     "at_most": (operator.le, "at most"),
     "above": (operator.gt, "above"),
@@ -68,7 +68,7 @@ def argument(field: Field, name: str, raw: Any) -> Any:
         if not isinstance(raw, bool):
             raise ValueError("true or false")
         return raw
-    if name in _ORDER:
+    if name in ORDERING:
         return parse(Kind.NUMBER, raw)
     if name == "in_network":
         return _network(raw)
@@ -94,8 +94,8 @@ def compare(field: Field, name: str, wanted: Sequence[Any], said: Sequence[str])
     if name in ("equals", "one_of"):
         names = frozenset(wanted) if field.kind is Kind.NAME else None
         return Compared(_equal(field, wanted), words, names)
-    if name in _ORDER:
-        holds, verb = _ORDER[name]
+    if name in ORDERING:
+        holds, verb = ORDERING[name]
         return Compared(_ordered(field, holds, wanted[0]), f"{verb} {words}")
     if name == "in_network":
         return Compared(_in_network(field, wanted), f"in {words}")

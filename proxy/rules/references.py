@@ -47,7 +47,7 @@ def _unknown(name: str | None, path: Path, faults: Faults) -> None:
     if name is None:
         faults.add(path, "`${` without its `}`", "write ${field}, or $${ for a plain ${")
     else:
-        faults.add(path, f"unknown field {shown(name)} in a reference", EVENT.advice(name))
+        faults.add(path, f"reference to an unknown field {shown(name)}", EVENT.advice(name))
 
 
 def moved(source: Field, target: Field) -> Produce:

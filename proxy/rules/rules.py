@@ -22,6 +22,7 @@ import msgspec
 from proxy.event import Event, replace
 from proxy.rules.conditions import Condition
 from proxy.rules.decision import Decision, Route, Step
+from proxy.rules.examples import Example
 
 Change = Callable[[Event], Event]
 
@@ -44,6 +45,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     gives: str | None = None  # another name, as compared, that `change` gives the event
     drop: bool = False
     targets: tuple[Target, ...] = ()
+    examples: tuple[Example, ...] = ()
 
     @property
     def names(self) -> frozenset[str] | None:
