@@ -1,0 +1,189 @@
+"""The log's file: where it is, how it is opened, how its format moves on. Knows nothing of events.
+
+`prepare` runs once at start-up, synchronously and before any loop connection: it creates the folder and the file, or
+brings an older file to this version's format (one transaction per step, a copy of the file before the first). Every
+fault it meets becomes a `ConfigError` or `LogUnavailable` that names the path and the way out.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib import resources
+from pathlib import Path
+
+import aiosqlite
+
+from proxy.errors import ConfigError, Fault, LogUnavailable
+from proxy.observe.logs import get_logger
+from proxy.privacy.keys import Keyring
+
+FILE = "log.db"
+BUSY_S = 5.0  # how long a statement waits for another process's transaction
+_CACHED_STATEMENTS = 300  # one per group size (committer.GROUP) and the rest
+_CHECKPOINT_PAGES = 4000  # 16 MB: how much waits in the -wal file before it is folded into the main one
+
+_log = get_logger("log")
+
+
+def path_of(folder: Path) -> Path:
+    return folder.absolute() / FILE
+
+
+def size(path: Path) -> int:
+    """Bytes of the log's files."""
+    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*") if file.suffix != ".db-shm")
+
+
+def prepare(folder: Path, keyring: Keyring) -> None:
+    """Create or migrate `folder`/log.db, and see that `keyring` opens it."""
+    path = path_of(folder)
+    with faults_explained(path):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with closing(_connect(path)) as database:
+            _migrate(database, path)
+            with _exclusively(database):
+                stored = database.execute("SELECT sealed FROM root").fetchone()
+                _, sealed = _rooted(keyring, path, None if stored is None else stored[0])
+                if stored is None or sealed != stored[0]:
+                    database.execute("INSERT OR REPLACE INTO root (one, sealed) VALUES (1, ?)", (sealed,))
+
+
+async def rooted(connection: aiosqlite.Connection, path: Path, keyring: Keyring) -> Keyring:
+    """`keyring` with the digests of this log."""
+    with faults_explained(path):
+        stored = list(await connection.execute_fetchall("SELECT sealed FROM root"))
+    return _rooted(keyring, path, stored[0][0] if stored else None)[0]
+
+
+def _rooted(keyring: Keyring, path: Path, stored: bytes | None) -> tuple[Keyring, bytes]:
+    try:
+        return keyring.rooted(stored)
+    except ValueError:
+        advice = (
+            "Was the key or the key file replaced? Add the former key after the new one; or move the log away to go "
+            "on without its events."
+        )
+        raise ConfigError([Fault(("keys",), f"no configured key opens the event log {path}", advice)]) from None
+
+
+async def connect(path: Path, *, writes: bool) -> aiosqlite.Connection:
+    """A connection of the event loop, in autocommit: a single statement is its own transaction.
+
+    `writes=False` refuses every change, whatever is asked of it."""
+    with faults_explained(path):
+        connection = await aiosqlite.connect(
+            f"{path.as_uri()}?mode=rw",
+            uri=True,
+            isolation_level=None,
+            timeout=BUSY_S,
+            cached_statements=_CACHED_STATEMENTS,
+        )
+        # WAL and FULL: a transaction is on disk (fsync of the -wal file) before its statement returns.
+        # FAST: what a page still holds of deleted rows is overwritten where that costs no extra page.
+        settings = ("synchronous=FULL", f"wal_autocheckpoint={_CHECKPOINT_PAGES}", "secure_delete=FAST")
+        try:
+            for setting in settings if writes else ("query_only=ON",):
+                await connection.execute_fetchall(f"PRAGMA {setting}")
+        except BaseException:
+            await connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def faults_explained(path: Path) -> Iterator[None]:
+    """Start-up only: the operator reads this, so every fault says what to do."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise _explained(path, error) from error
+
+
+def _explained(path: Path, error: sqlite3.Error | OSError) -> ConfigError | LogUnavailable:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return LogUnavailable(f"opening {path}: another program keeps it locked; close it (a backup, a sqlite3 shell)")
+    if name == "SQLITE_FULL":
+        return LogUnavailable(f"opening {path}: the disk is full; make room")
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        advice = "Restore a copy, move the file away to start a new log, or point `data` elsewhere."
+        return _fault(f"{path} is not an event log, or is damaged: {error}", advice)
+    advice = "Let the user that runs firsthand own this folder, or point `data` to one it may write to."
+    return _fault(f"cannot write to {path}: {error}", advice)
+
+
+def _fault(message: str, advice: str) -> ConfigError:
+    return ConfigError([Fault(("data",), message, advice)])
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
+
+
+def _migrate(database: sqlite3.Connection, path: Path) -> None:
+    steps = sorted(resource.name for resource in resources.files("proxy.log.sql").iterdir() if resource.name[0] == "0")
+    known = len(steps)
+    _check_file(database, path, known)
+    if _version(database) == known:
+        return
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=FULL")
+    copied = _version(database) == 0  # nothing to lose in a new file
+    for number, name in enumerate(steps, start=1):
+        with _exclusively(database):
+            if _version(database) >= number:  # another process was faster
+                continue
+            if not copied:
+                _copy(path, path.with_name(f"{FILE}.format-{_version(database)}"))
+                copied = True
+            for statement in _statements(resources.files("proxy.log.sql").joinpath(name).read_text("utf-8")):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version={number}")
+            if number > 1:
+                _log.info("log format moved on", path=str(path), format=number)
+
+
+def _check_file(database: sqlite3.Connection, path: Path, known: int) -> None:
+    found = _version(database)
+    if found > known:
+        raise _fault(
+            f"{path} was written by a newer firsthand (format {found}; this one knows {known})",
+            "Run the newer version again, or move the file away to start a new log.",
+        )
+    if found == 0 and database.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise _fault(f"{path} is a database, but not an event log", "Move it away, or point `data` elsewhere.")
+
+
+def _version(database: sqlite3.Connection) -> int:
+    version: int = database.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+@contextmanager
+def _exclusively(database: sqlite3.Connection) -> Iterator[None]:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    finally:
+        database.rollback()  # does nothing after a commit
+
+
+def _copy(path: Path, to: Path) -> None:
+    """The file as it is on disk, transactions in progress left out; keeps its mode: it is as secret as the log."""
+    with closing(_connect(path)) as source, closing(_connect(to)) as target:
+        to.chmod(path.stat().st_mode)
+        source.backup(target)
+    _log.info("log copied before its format moves on", path=str(to))
+
+
+def _statements(script: str) -> Iterator[str]:
+    """`executescript` commits first and so cannot run inside our transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -1,0 +1,193 @@
+"""The event log in one SQLite file (`<data>/log.db`), for any number of processes on one machine.
+
+Writing goes through this process's committer (`committer.py`: group commit, fsync before the answer); reading has a
+connection of its own (`view.py`) and does not wait behind writes. What is on disk is sealed (`sealing.py`); a reader is
+a cursor and a few exceptions (`settling.py`); retention, erasure and dead letters are in `upkeep.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import aiosqlite
+
+from proxy.clock import DAY_MS, Clock
+from proxy.config.settings import LogSettings
+from proxy.event import Event, replace
+from proxy.log import database, settling, upkeep
+from proxy.log.base import Batch, DeadLetter, Entry, LogStats, Outcome, Purged, ReaderStats, StoredDeadLetter
+from proxy.log.committer import Committer
+from proxy.log.view import Found, LogView, Place
+from proxy.observe.logs import get_logger
+from proxy.privacy.keys import Keyring
+
+UNREADABLE = "unreadable"  # why of a dead letter whose body no key opens, or that is damaged
+_POLL_S = 0.25  # how soon a waiting reader notices what another process appended
+
+_NOTHING = Event(id="", name="", time=0)  # stands for an unreadable event while it is being settled
+
+_log = get_logger("log")
+
+
+class SqliteLog:
+    """See `base.OperatedLog` for what each method promises."""
+
+    def __init__(
+        self, path: Path, view: LogView, connection: aiosqlite.Connection, clock: Clock, settings: LogSettings
+    ) -> None:
+        """Use `open`."""
+        self._view = view
+        self._sealing = view.sealing
+        self._connection = connection
+        self._clock = clock
+        self._settings = settings
+        self._writer = Committer(connection, path, clock, max_bytes=settings.max_bytes, stored=self._appended)
+        self._head = 0  # the highest sequence number seen
+        self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._expired: dict[str, int] = {}  # by reader, since the last line about it
+
+    @classmethod
+    async def open(cls, folder: Path, keyring: Keyring, settings: LogSettings, clock: Clock) -> Self:
+        """Create or migrate `folder`/log.db and open it. `ConfigError` or `LogUnavailable`, with path and way out."""
+        await asyncio.to_thread(database.prepare, folder, keyring)
+        path = database.path_of(folder)
+        view = await LogView.open(folder, keyring)
+        try:
+            connection = await database.connect(path, writes=True)
+        except BaseException:
+            await view.close()
+            raise
+        return cls(path, view, connection, clock, settings)
+
+    async def close(self) -> None:
+        """Store what waits, then close the file."""
+        await self._writer.close()
+        await self._connection.close()
+        await self._view.close()
+        self._nudge()
+
+    @property
+    def transactions(self) -> int:
+        """Transactions that stored events, in this process."""
+        return self._writer.transactions
+
+    async def append(self, events: Sequence[Event]) -> int:
+        return await self._writer.append([self._sealing.row(event) for event in events])
+
+    async def read(self, reader: str, limit: int) -> Batch:
+        """Unreadable events become dead letters on the way: a lost key or a damaged page holds nobody up."""
+        while True:
+            place = await self._view.place(reader)
+            if place is None:
+                await self._writer.run(lambda writer: settling.start(writer, self._sealing, reader))
+                continue
+            again = await self._view.retries(reader, limit) if place.retries else []
+            room = limit - len(again)
+            above = await self._view.unsettled(reader, place, room) if room > 0 and place.head > place.cursor else []
+            batch = _batch(reader, place, again, above, full=len(above) == room)
+            unreadable = [found.seq for found in (*again, *above) if found.event is None]
+            if not unreadable:
+                return batch
+            await self._bury(batch, unreadable)
+
+    async def commit(self, batch: Batch, outcome: Outcome) -> None:
+        step = settling.next_step(batch, outcome)
+        if step is not None:
+            state = self._sealing.state(batch.reader, outcome.state)
+            if await self._writer.once(settling.STEP, (state, step.to, batch.reader, batch.epoch, step.after)):
+                return
+        await self._writer.run(lambda writer: settling.settle(writer, self._sealing, batch, outcome))
+
+    async def rewind(self, reader: str, to_ms: int) -> int:
+        async def back(writer: aiosqlite.Connection) -> None:
+            await settling.start(writer, self._sealing, reader)
+            await settling.rewind(writer, reader, to_ms)
+
+        await self._writer.run(back)
+        self._nudge()
+        return next(stats.waiting for stats in await self.readers() if stats.reader == reader)
+
+    async def erase(self, visitor: str) -> int:
+        seqs = await self._view.of_visitor(visitor)
+        erased = 0
+        for start in range(0, len(seqs), upkeep.CHUNK):
+            chunk = seqs[start : start + upkeep.CHUNK]
+            erased += await self._writer.run(partial(upkeep.erase, seqs=chunk))
+        return erased
+
+    async def stats(self) -> LogStats:
+        return await self._view.stats()
+
+    async def readers(self) -> tuple[ReaderStats, ...]:
+        return (await self.stats()).readers
+
+    async def wait(self, after_seq: int, timeout_s: float) -> bool:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while self._head <= after_seq:
+            left_s = deadline - loop.time()
+            if left_s <= 0:
+                return False
+            news = self._news
+            await asyncio.wait([news], timeout=min(left_s, _POLL_S))
+            if news.done():
+                return True
+            self._head = max(self._head, await self._view.head())
+        return True
+
+    async def dead(self, reader: str | None = None, limit: int = 1000) -> list[StoredDeadLetter]:
+        return await self._view.dead(reader, limit)
+
+    async def retry_dead(self, reader: str | None = None, seqs: Sequence[int] | None = None) -> int:
+        count = await self._writer.run(lambda writer: upkeep.retry_dead(writer, reader, seqs))
+        self._nudge()
+        return count
+
+    async def drop_dead(self, reader: str | None = None, seqs: Sequence[int] | None = None) -> int:
+        return await self._writer.run(lambda writer: upkeep.drop_dead(writer, reader, seqs))
+
+    async def purge(self) -> Purged:
+        now_ms = self._clock()
+        events_before_ms = int(now_ms - self._settings.retention_days * DAY_MS)
+        dead_before_ms = int(now_ms - self._settings.dead_days * DAY_MS)
+        purged = await self._writer.run(lambda writer: upkeep.purge(writer, events_before_ms, dead_before_ms))
+        for reader, count in purged.undelivered.items():
+            self._expired[reader] = self._expired.get(reader, 0) + count
+        if not purged.more:
+            for reader, count in self._expired.items():
+                _log.warning("retention deleted events before delivery", destination=reader, events=count)
+            self._expired.clear()
+        return purged
+
+    async def _bury(self, batch: Batch, unreadable: Sequence[int]) -> None:
+        letters = [
+            DeadLetter(seq=seq, why=UNREADABLE, detail="no key opens it, or it is damaged", at_ms=self._clock())
+            for seq in unreadable
+        ]
+        state = replace(batch.state, dead=batch.state.dead + len(letters))
+        await self._writer.run(
+            lambda writer: settling.settle(writer, self._sealing, batch, Outcome(settled=(), dead=letters, state=state))
+        )
+        _log.warning("unreadable events became dead letters", destination=batch.reader, events=len(letters))
+
+    def _appended(self, head: int) -> None:
+        self._head = max(self._head, head)
+        self._nudge()
+
+    def _nudge(self) -> None:
+        if not self._news.done():
+            self._news.set_result(None)
+        self._news = self._news.get_loop().create_future()
+
+
+def _batch(reader: str, place: Place, again: Sequence[Found], above: Sequence[Found], *, full: bool) -> Batch:
+    """`full`: the limit was reached, so what lies beyond the last event is not known."""
+    beyond = above[-1].seq if above else place.cursor
+    scanned_to = beyond if full else max(place.head, place.cursor)
+    found = sorted((*again, *above), key=lambda entry: entry.seq)
+    entries = tuple(Entry(entry.seq, entry.stored_at_ms, entry.event or _NOTHING) for entry in found)
+    return Batch(reader, entries, scanned_to, place.state, tuple(entry.seq for entry in again), place.epoch)

@@ -1,0 +1,169 @@
+"""Reading the log's file, and nothing but reading: a connection of its own that refuses every change.
+
+The service reads through it beside its writer; `firsthand status` and `dead list` use it alone, so they are safe while
+serving. Every fault of the database becomes `LogUnavailable`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import aiosqlite
+import msgspec
+
+from proxy.errors import ConfigError, Fault, LogUnavailable
+from proxy.event import Event
+from proxy.log import database
+from proxy.log.base import DeadLetter, LogStats, ReaderState, ReaderStats, StoredDeadLetter
+from proxy.log.sealing import Sealing
+from proxy.privacy.keys import Keyring
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a reader stands, and how far the log goes."""
+
+    cursor: int
+    epoch: int
+    state: ReaderState
+    head: int
+    retries: bool  # it has dead letters to try again
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A stored event; `event` is None when no key opens it or it is damaged."""
+
+    seq: int
+    stored_at_ms: int
+    event: Event | None
+
+
+class LogView:
+    def __init__(self, path: Path, sealing: Sealing, connection: aiosqlite.Connection) -> None:
+        self._path = path
+        self.sealing = sealing
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, folder: Path, keyring: Keyring) -> Self:
+        """`ConfigError` when there is no log in `folder` or `keyring` does not open it."""
+        path = database.path_of(folder)
+        if not await asyncio.to_thread(path.exists):
+            advice = "It appears when `firsthand serve` runs; `data` in the configuration says where."
+            raise ConfigError([Fault(("data",), f"there is no event log at {path}", advice)])
+        connection = await database.connect(path, writes=False)
+        try:
+            return cls(path, Sealing(await database.rooted(connection, path, keyring)), connection)
+        except BaseException:
+            await connection.close()
+            raise
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def head(self) -> int:
+        """The highest sequence number ever given."""
+        rows = await self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'event'")
+        return int(rows[0][0]) if rows else 0
+
+    async def place(self, reader: str) -> Place | None:
+        rows = await self._rows(
+            """SELECT cursor, epoch, state, (SELECT seq FROM sqlite_sequence WHERE name = 'event'),
+                      EXISTS (SELECT 1 FROM again WHERE reader = name)
+               FROM reader WHERE name = ?""",
+            reader,
+        )
+        if not rows:
+            return None
+        ((cursor, epoch, state, head, retries),) = rows
+        return Place(cursor, epoch, self.sealing.opened_state(reader, state), head or 0, bool(retries))
+
+    async def retries(self, reader: str, limit: int) -> list[Found]:
+        rows = await self._rows(
+            """SELECT seq, stored_at_ms, key, body FROM again JOIN event USING (seq)
+               WHERE reader = ? ORDER BY seq LIMIT ?""",
+            reader,
+            limit,
+        )
+        return [self._found(*row) for row in rows]
+
+    async def unsettled(self, reader: str, place: Place, limit: int) -> list[Found]:
+        """Above the cursor, up to the head, in order."""
+        rows = await self._rows(
+            """SELECT seq, stored_at_ms, key, body FROM event
+               WHERE seq > ?2 AND seq <= ?3
+                 AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.reader = ?1 AND settled.seq = event.seq)
+               ORDER BY seq LIMIT ?4""",
+            reader,
+            place.cursor,
+            place.head,
+            limit,
+        )
+        return [self._found(*row) for row in rows]
+
+    async def of_visitor(self, visitor: str) -> list[int]:
+        """Sequence numbers of a visitor's events: scans an index, about a second per ten million events."""
+        digest = self.sealing.visitor(visitor)
+        return [seq for (seq,) in await self._rows("SELECT seq FROM event WHERE visitor = ? ORDER BY seq", digest)]
+
+    async def stats(self) -> LogStats:
+        ((first, oldest_ms),) = await self._rows(
+            "SELECT (SELECT min(seq) FROM event), (SELECT min(stored_at_ms) FROM event)"
+        )
+        head = await self.head()
+        before = head if first is None else first - 1  # everything up to here was deleted
+        readers = await self._rows(
+            """SELECT name, cursor, state, expired,
+                      (SELECT count(*) FROM again WHERE reader = name),
+                      (SELECT count(*) FROM dead WHERE reader = name),
+                      (SELECT stored_at_ms FROM event WHERE seq > cursor ORDER BY seq LIMIT 1)
+               FROM reader ORDER BY name"""
+        )
+        return LogStats(
+            events=head - before,
+            oldest_ms=oldest_ms,
+            bytes=await asyncio.to_thread(database.size, self._path),
+            head=head,
+            readers=tuple(
+                ReaderStats(
+                    reader=name,
+                    cursor=cursor,
+                    waiting=max(0, head - max(cursor, before)) + again,
+                    oldest_waiting_ms=oldest,
+                    dead=dead,
+                    state=self.sealing.opened_state(name, state),
+                    expired=expired,
+                )
+                for name, cursor, state, expired, again, dead, oldest in readers
+            ),
+        )
+
+    async def dead(self, reader: str | None = None, limit: int = 1000) -> list[StoredDeadLetter]:
+        """Newest first."""
+        rows = await self._rows(
+            """SELECT reader, seq, at_ms, why, detail, key, body FROM dead LEFT JOIN event USING (seq)
+               WHERE ?1 IS NULL OR reader = ?1 ORDER BY at_ms DESC, seq DESC, reader LIMIT ?2""",
+            reader,
+            limit,
+        )
+        return [
+            StoredDeadLetter(
+                reader=name,
+                letter=DeadLetter(seq=seq, why=why, detail=self.sealing.opened_detail(name, detail), at_ms=at_ms),
+                event=None if body is None else self.sealing.event(key, body),
+            )
+            for name, seq, at_ms, why, detail, key, body in rows
+        ]
+
+    def _found(self, seq: int, stored_at_ms: int, key: bytes, body: bytes) -> Found:
+        return Found(seq, stored_at_ms, self.sealing.event(key, body))
+
+    async def _rows(self, sql: str, *parameters: Any) -> list[Any]:
+        try:
+            rows: Iterable[Any] = await self._connection.execute_fetchall(sql, parameters)
+        except sqlite3.Error as error:
+            raise LogUnavailable(f"reading {self._path}: {error}") from error
+        return list(rows)
