@@ -195,7 +195,13 @@ def _leaves(annotation: object) -> Iterator[object]:
 
 def is_section(model: type[BaseModel], name: str) -> bool:
     """Whether this field is a mapping of keys of its own."""
-    return any(_models_in(model.model_fields[name].annotation))
+    return section_of(model, name) is not None
+
+
+def section_of(model: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """The model of a field that is a section, and only that (a choice between a word and a mapping is none)."""
+    annotation = model.model_fields[name].annotation
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
 def is_secret(annotation: object) -> bool:
