@@ -68,4 +68,4 @@ def change(before: ReaderState, after: ReaderState) -> Change | None:
         return Change.RESUMED
     if after.attempts:
         return None if before.attempts else Change.FAILING
-    return Change.RECOVERED if before.attempts else None
+    return Change.RECOVERED if before.attempts and not after.last_error else None  # else it only gave up

@@ -141,12 +141,15 @@ class Reader:
 
     async def _deliver(self, batch: Batch, plan: Plan) -> None:
         state = batch.state
-        if _only_faults(plan) and state.attempts < PATIENCE:
+        if _only_faults(plan):
             # Nothing at all can be built: perhaps the code is at fault, not the events. Give people time to see it.
-            self._ledger.open(Plan(skips=plan.skips))
             fault = RetryLater(guard.INTERNAL, detail=plan.losses[0].detail)
-            await self._commit(batch, self._held(state, fault), fault)
-            return
+            if state.attempts < PATIENCE:
+                self._ledger.open(Plan(skips=plan.skips))
+                await self._commit(batch, self._held(state, fault), fault)
+                return
+            self._say.error("events_given_up", why=fault.why, fault=fault.detail, events=len(plan.losses))
+            state = replace(state, attempts=0, next_attempt_ms=0)
         self._ledger.open(plan)
         work = deque(plan.parcels)
         if state.paused and work:

@@ -24,6 +24,7 @@ WORDS: tuple[tuple[type[Exception], str], ...] = (  # the first that fits, so th
     (aiohttp.ClientPayloadError, "answer cut off"),
     (aiohttp.ClientConnectorError, "not reachable"),
     (aiohttp.InvalidURL, "invalid address"),
+    (aiohttp.NonHttpUrlClientError, "invalid address"),
     (aiohttp.ClientResponseError, "answer is not HTTP"),
     (OSError, "connection reset"),
     (ValueError, "invalid request"),

@@ -1,0 +1,153 @@
+"""The edge against a real socket: whatever the platform does, a `Reply` comes back."""
+
+import asyncio
+import gzip
+import socket
+
+import pytest
+from aiohttp import web
+
+from proxy.destinations.base import Request
+from proxy.relay.sender import BODY_MAX, Sender
+
+
+@pytest.fixture
+async def sender():
+    found = Sender()
+    yield found
+    await found.close()
+
+
+def post(url, **more):
+    return Request(method="POST", url=url, headers={"Content-Type": "application/json"}, body=b'{"data": []}', **more)
+
+
+async def test_an_answer_comes_back_whole(sender, platform, answer):
+    platform.script = [answer(429, {"error": "slow down"}, {"Retry-After": "7"})]
+    reply = await sender.send(post(f"{platform.url}/events"), 5)
+    assert (reply.status, reply.json(), reply.error) == (429, {"error": "slow down"}, "")
+    assert reply.headers["retry-after"] == "7"
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 500, 503])
+async def test_any_status_is_an_answer(sender, platform, answer, status):
+    platform.script = [answer(status, b"<html>not json</html>")]
+    reply = await sender.send(post(f"{platform.url}/events"), 5)
+    assert (reply.status, reply.body) == (status, b"<html>not json</html>")
+
+
+async def test_a_slow_platform_is_a_timeout(sender, platform, answer):
+    platform.script = [answer(hang=True)]
+    assert (await sender.send(post(f"{platform.url}/events"), 0.05)).error == "timeout"
+
+
+async def test_an_answer_cut_in_the_middle_is_no_answer(sender, platform, answer):
+    platform.script = [answer(body={"a": 1}, cut=True)]
+    reply = await sender.send(post(f"{platform.url}/events"), 5)
+    assert (reply.status, reply.error) == (0, "answer cut off")
+
+
+async def test_a_dropped_connection_is_no_answer(sender, platform, answer):
+    platform.script = [answer(drop=True)]
+    reply = await sender.send(post(f"{platform.url}/events"), 5)
+    assert reply.status == 0
+    assert reply.error in {"connection closed before an answer", "connection reset"}
+
+
+async def test_nobody_there_is_said_without_an_address(sender):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        reply = await sender.send(post(f"http://127.0.0.1:{taken.getsockname()[1]}/?access_token=s3cret"), 5)
+    assert (reply.status, reply.error) == (0, "connection refused")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "no scheme", "http://", "ftp://x.example/", "http://[::1", "http://x.example:99999/"]
+)
+async def test_an_address_that_is_none_is_said(sender, url):
+    reply = await sender.send(post(url), 1)
+    assert reply.status == 0
+    assert reply.error in {"invalid address", "invalid request"}
+
+
+async def test_a_header_that_cannot_be_sent_is_said(sender, platform):
+    request = Request(method="POST", url=f"{platform.url}/events", headers={"X-Click": "a\r\nX-Evil: 1"}, body=b"")
+    assert (await sender.send(request, 1)).error == "invalid request"
+
+
+async def test_something_that_is_not_http_is_said(sender):
+    async def babble(_, writer):
+        writer.write(b"220 mail.example ESMTP\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        assert (await sender.send(post(f"http://127.0.0.1:{port}/"), 2)).error == "answer is not HTTP"
+
+
+async def serving(aiohttp_server, handler):
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", handler)
+    return str((await aiohttp_server(app)).make_url("/"))
+
+
+async def test_redirects_are_not_followed(sender, aiohttp_server):
+    seen = []
+
+    async def handler(request):
+        seen.append(request.path)
+        raise web.HTTPTemporaryRedirect("/elsewhere")
+
+    assert (await sender.send(post(await serving(aiohttp_server, handler)), 5)).status == 307
+    assert seen == ["/"]
+
+
+async def test_cookies_are_not_kept_and_connections_are(sender, aiohttp_server):
+    seen = []
+
+    async def handler(request):
+        seen.append((request.headers.get("Cookie"), request.transport.get_extra_info("peername")))
+        answer = web.Response()
+        answer.set_cookie("tracking", "us")
+        return answer
+
+    url = await serving(aiohttp_server, handler)
+    for _ in range(3):
+        await sender.send(post(url), 5)
+    assert {cookie for cookie, _ in seen} == {None}
+    assert len({peer for _, peer in seen}) == 1
+
+
+async def test_an_endless_answer_is_read_only_so_far(sender, aiohttp_server):
+    async def handler(request):
+        packed = gzip.compress(b"x" * (BODY_MAX * 20))
+        return web.Response(body=packed, headers={"Content-Encoding": "gzip"})
+
+    reply = await sender.send(post(await serving(aiohttp_server, handler)), 5)
+    assert (reply.status, len(reply.body)) == (200, BODY_MAX)
+    assert (await sender.send(post(await serving(aiohttp_server, handler)), 5)).status == 200
+
+
+async def test_the_url_goes_out_byte_for_byte(sender, aiohttp_server):
+    seen = []
+
+    async def handler(request):
+        seen.append(request.raw_path)
+        return web.Response()
+
+    url = await serving(aiohttp_server, handler)
+    await sender.send(post(f"{url}a%2Fb?q=%7e%20x&m=a+b"), 5)
+    assert seen == ["/a%2Fb?q=%7e%20x&m=a+b"]
+
+
+async def test_a_proxy_from_the_environment_is_used_only_when_asked(platform, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    plain, asked = Sender(), Sender(proxies_from_env=True)
+    assert (await plain.send(post(f"{platform.url}/events"), 5)).status == 200
+    assert (await asked.send(post(f"{platform.url}/events"), 5)).status == 0
+    await plain.close()
+    await asked.close()
