@@ -137,7 +137,7 @@ def _harmless(text: str | None) -> str | None:
 
 
 def _number(amount: Decimal | None) -> Decimal | None:
-    """Exact, in plain notation; None for what is no amount (infinite, not a number, beyond 15 digits)."""
+    """Exact to 15 places; None for what is no amount (infinite, not a number, 16 digits before the point)."""
     if amount is None or not amount.is_finite() or amount.adjusted() >= _DIGITS:
         return None
     exponent = amount.as_tuple().exponent
