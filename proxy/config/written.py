@@ -42,7 +42,11 @@ def scalar(value: object, *, in_flow: bool = False) -> str:
             return f"{{{', '.join(f'{key}: {scalar(entry, in_flow=True)}' for key, entry in value.items())}}}"
         case _:
             text = str(value)
-            is_plain = (_PLAIN_IN_FLOW if in_flow else _PLAIN).fullmatch(text) and not text.endswith(":")
+            is_plain = (
+                (_PLAIN_IN_FLOW if in_flow else _PLAIN).fullmatch(text)
+                and not text.endswith(":")
+                and not text.isdigit()
+            )
             return text if is_plain and resolve(text) == text and isinstance(resolve(text), str) else json.dumps(text)
 
 
