@@ -19,8 +19,10 @@
  * @typedef {{events: Event[], body: string, size: number}} Batch  `size` in bytes
  * @typedef {{events: string, global: string, pageViews: boolean, retryQueue: boolean, consent: Consent}} Config
  *     `events` is a path or URL, relative to the URL of this script.
+ *
+ * @param {Config} baked
  */
-(function (/** @type {Config} */ baked) {
+(function (baked) {
   'use strict';
 
   const earlier = window[baked.global];
@@ -238,8 +240,8 @@
     return { events: queue.splice(0, texts.length), body: head + texts + ']}', size };
   }
 
-  /** text/plain with credentials: cookies travel, and no preflight is asked for. */
-  async function deliver(/** @type {Batch} */ batch) {
+  /** text/plain with credentials: cookies travel, and no preflight is asked for. @param {Batch} batch */
+  async function deliver(batch) {
     let status = 0;
     let pauseMs = 0;
     inFlight = inFlight.concat(batch.events);

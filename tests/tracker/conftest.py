@@ -94,8 +94,8 @@ class Site:
             try:
                 await asyncio.wait_for(self.changed.wait_for(claim), timeout=8)
             except TimeoutError:
-                seen = [(r.status, len(r.body), [event["name"] for event in r.envelope["events"]]) for r in self.requests]
-                pytest.fail(f"never came true; requests so far (status, length, events): {seen}")
+                seen = [(request.status, [event["name"] for event in request.events]) for request in self.requests]
+                pytest.fail(f"never came true; requests so far: {seen}")
 
     async def until_names(self, *names: str) -> None:
         await self.until(lambda: sorted(self.names) == sorted(names))

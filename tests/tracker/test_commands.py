@@ -86,7 +86,9 @@ async def test_identify_is_forgotten_with_the_page(granted, site, page):
     await page.goto(site.url("/"))
     await page.evaluate("firsthand('identify', {email: 'ann@example.com'}); firsthand('track', 'lead')")
     await site.until_names("page_view", "lead")
-    assert "ann@example.com" not in await page.evaluate("JSON.stringify([localStorage, sessionStorage]) + document.cookie")
+    assert "ann@example.com" not in await page.evaluate(
+        "JSON.stringify([localStorage, sessionStorage]) + document.cookie"
+    )
     await page.goto(site.url("/next"))
     await site.until_names("page_view", "lead", "page_view")
     assert site.accepted[-1]["user"] == {}
@@ -94,7 +96,9 @@ async def test_identify_is_forgotten_with_the_page(granted, site, page):
 
 async def test_what_the_page_changes_after_the_call_does_not_change_the_event(granted, site, page):
     await page.goto(site.url("/"))
-    await page.evaluate("window.order = {value: 1, items: [{id: 'a'}]}; firsthand('track', 'purchase', order); order.items.pop()")
+    await page.evaluate(
+        "window.order = {value: 1, items: [{id: 'a'}]}; firsthand('track', 'purchase', order); order.items.pop()"
+    )
     await site.until_names("page_view", "purchase")
     assert site.accepted[-1]["data"] == {"value": 1, "items": [{"id": "a"}]}
 

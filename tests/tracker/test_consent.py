@@ -70,7 +70,7 @@ async def test_a_late_grant_sends_the_landing_url_and_the_original_times(site, p
     await page.clock.run_for(1000)
     await site.until_names("page_view", "lead", "page_view", "purchase")
     landing, lead, after, purchase = site.accepted
-    assert [landing["name"], lead["name"], after["name"], purchase["name"]] == ["page_view", "lead", "page_view", "purchase"]
+    assert site.names == ["page_view", "lead", "page_view", "purchase"]
     assert landing["page"]["url"] == lead["page"]["url"] == site.url("/landing?fbclid=AbC")
     assert after["page"]["url"] == purchase["page"]["url"] == site.url("/next")
     assert after["page"]["referrer"] == site.url("/landing?fbclid=AbC")

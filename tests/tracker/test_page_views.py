@@ -13,8 +13,9 @@ async def views(site, page, *paths):
     """Sends a marker through and claims that exactly these paths were viewed before it."""
     await page.evaluate("firsthand('track', 'purchase')")
     await site.until(lambda: "purchase" in site.names)
-    assert [event["page"]["url"] for event in site.accepted if event["name"] == "page_view"] == list(map(site.url, paths))
-    return [event for event in site.accepted if event["name"] == "page_view"]
+    found = [event for event in site.accepted if event["name"] == "page_view"]
+    assert [event["page"]["url"] for event in found] == [site.url(path) for path in paths]
+    return found
 
 
 @pytest.fixture

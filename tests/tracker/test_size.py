@@ -35,15 +35,23 @@ def test_the_settings_have_exactly_one_place_and_it_is_the_end() -> None:
 def test_code_lines_carry_no_comment_a_line_based_strip_would_miss() -> None:
     code = re.sub(r"'(?:[^'\\\n]|\\.)*'|/\^[^\n]*?/", "", served())
     assert "//" not in code
+    assert "/*" not in code
     assert "`" not in code
 
 
+def test_the_language_is_no_newer_than_es2017() -> None:
+    newer = r"\?\.[a-z\[(]|\?\?|catch \{|\{ ?\.\.\.|\bfor await\b|\d_\d|\.(?:at|flat|flatMap|fromEntries|replaceAll)\("
+    assert re.findall(newer, served()) == []
+
+
 def test_nothing_is_evaluated_injected_or_set_as_a_cookie() -> None:
-    assert re.findall(r"\beval\b|\bFunction\(|innerHTML|document\.write|createElement|\.cookie\b|define\(", SOURCE) == []
+    forbidden = r"\beval\b|\bFunction\(|innerHTML|document\.write|createElement|\.cookie\b|define\("
+    assert re.findall(forbidden, SOURCE) == []
 
 
 def test_the_manual_names_every_command() -> None:
-    commands = re.findall(r"^    (\w+)(?:\(.*\) \{|: \w+,)$", SOURCE.split("const commands = {")[1].split("\n  };")[0], re.MULTILINE)
+    body = SOURCE.split("const commands = {")[1].split("\n  };")[0]
+    commands = re.findall(r"^    ([a-z]+)(?:\(.*\) \{|: \w+,)$", body, re.MULTILINE)
     assert set(commands) == {"track", "page", "identify", "consent", "reset", "ready", "id"}
     for command in commands:
         assert f"firsthand('{command}'" in MANUAL or f"firsthand.{command}(" in MANUAL
