@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from proxy.config.rule_schema import rule_definitions
 from proxy.config.settings import Settings
 from proxy.destinations import load_all
 from proxy.destinations.base import Destination
+from proxy.rules.schema import rule_definitions
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
