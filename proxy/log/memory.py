@@ -79,10 +79,11 @@ class MemoryLog:
         mine.state = outcome.state
         if batch.epoch != mine.epoch:
             return
+        offered = {entry.seq for entry in batch.entries}
         for letter in outcome.dead:
-            if letter.seq in self._entries:
+            if letter.seq in offered and letter.seq in self._entries:
                 self._dead[batch.reader, letter.seq] = letter
-        settled = {*outcome.settled, *(letter.seq for letter in outcome.dead)}
+        settled = offered.intersection([*outcome.settled, *(letter.seq for letter in outcome.dead)])
         mine.again -= settled
         mine.settled |= settled - {*batch.again}
         left = [e.seq for e in batch.entries if e.seq not in batch.again and e.seq > mine.cursor]

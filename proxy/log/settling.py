@@ -47,7 +47,8 @@ class Step(msgspec.Struct, frozen=True):
 
 STEP = """
 UPDATE reader SET state = ?1, cursor = max(cursor, ?2)
-WHERE name = ?3 AND epoch = ?4 AND cursor >= ?5 AND NOT EXISTS (SELECT 1 FROM settled WHERE reader = ?3)
+WHERE name = ?3 AND epoch = ?4 AND cursor >= ?5
+  AND NOT EXISTS (SELECT 1 FROM settled WHERE reader = ?3) AND NOT EXISTS (SELECT 1 FROM again WHERE reader = ?3)
 """
 """`settle` for a `Step`, in one statement; changes nothing where the step does not fit (then `settle` does it)."""
 
@@ -81,7 +82,7 @@ async def _mark(database: aiosqlite.Connection, sealing: Sealing, batch: Batch, 
         )
     await database.execute_fetchall(
         "DELETE FROM again WHERE reader = ? AND seq IN (SELECT value FROM json_each(?))",
-        (reader, numbers(settled & again)),
+        (reader, numbers(settled)),
     )
     kept = await database.execute_fetchall("SELECT seq FROM settled WHERE reader = ?", (reader,))
     done = settled.union(seq for (seq,) in kept)
