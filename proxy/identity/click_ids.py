@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from proxy.clock import DAY_MS
 from proxy.event import ClickId
-from proxy.identity.meta_cookies import valid_fbclid
+from proxy.identity.meta_cookies import clean_url, valid_fbclid
 
 KEEP_MS = 90 * DAY_MS
 """A click older than this is forgotten; no platform we know attributes later."""
@@ -34,6 +34,7 @@ PARAMETERS = {
     "twclid": "twclid",  # X
 }
 """What stands in a URL (a pattern; exact case, as the platforms write it) -> the name in `Event.click_ids`."""
+NAMES = frozenset(PARAMETERS.values())
 
 _OTHERS = "gclsrc|ndclid|yclid|ysclid|srsltid|irclickid|tblci|dicbo|obclid|qclid|igshid|mc_eid|wickedid|_gl"
 _NAMES = "|".join(PARAMETERS)
@@ -49,8 +50,8 @@ _UNFILLED = re.compile(r"__[A-Za-z0-9_]+__|null|undefined|none|nan|true|false", 
 
 
 def valid(name: str, value: str) -> bool:
-    """Could `value` be a click id of that name? Refuses unfilled macros (`__CLICKID__`), foreign characters, length."""
-    if _VALUE.fullmatch(value) is None or _UNFILLED.fullmatch(value) is not None:
+    """Could this be a click id we know? Refuses unfilled macros (`__CLICKID__`), foreign characters, long text."""
+    if name not in NAMES or _VALUE.fullmatch(value) is None or _UNFILLED.fullmatch(value) is not None:
         return False
     return name != "fbclid" or valid_fbclid(value)
 
@@ -62,7 +63,7 @@ def harvest(url: str | None, now_ms: int) -> dict[str, ClickId]:
     """
     if url is None or ("?" not in url and "#" not in url):
         return {}
-    head, _, fragment = url.partition("#")
+    head, _, fragment = clean_url(url).partition("#")
     query = head.partition("?")[2]
     found: dict[str, ClickId] = {}
     if query:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from proxy.config.settings import ConsentSettings, PurposeDefaults
 from proxy.destinations.base import DestinationSettings
 from proxy.event import ClickId, Consent, ConsentState, Event, Page, Purpose, User, replace
-from proxy.identity.click_ids import PARAMETERS, strip_click_ids
+from proxy.identity.click_ids import NAMES, strip_click_ids
 
 BY_DEFAULT = "default"
 """`Consent.source` when the visitor has said nothing and the configured default decided."""
@@ -25,7 +25,7 @@ _DECIDED = (Purpose.MARKETING, Purpose.ANALYTICS, Purpose.PERSONALIZATION)  # pu
 _SOLD = frozenset({Purpose.MARKETING, Purpose.PERSONALIZATION, Purpose.SALE})  # purposes a refused sale stops
 _GRANTED, _DENIED, _UNKNOWN = ConsentState.GRANTED, ConsentState.DENIED, ConsentState.UNKNOWN
 
-_ADVERTISING_NAMES = frozenset({"fbp", "fbc", "ttp", *PARAMETERS.values()})  # also when found in `custom`
+_ADVERTISING_NAMES = frozenset({"fbp", "fbc", "ttp", *NAMES})  # also when found in `custom`
 _ANALYTICS_IDS = "ga_"  # browser ids of measurement, not of advertising
 
 

@@ -55,6 +55,7 @@ def test_every_platforms_parameter_is_found_with_its_time(name):
         ("https://x.example/?epik=dj0yJnU9%3D", {"epik": "dj0yJnU9="}),
         ("https://x.example/?gclid=a%0d%0aSet-Cookie:%20x=1", {}),
         ("https://x.example/?gclid=a;b&wbraid=a%3Bb&gbraid=a%22b", {}),
+        ("https://x.example/?fbclid=A.AQICAQMC", {"fbclid": "A"}),
         ("https://x.example/?fbclid=" + "x" * 500, {"fbclid": "x" * 500}),
         ("https://x.example/?fbclid=" + "x" * 501, {}),
         ("https://x.example/?gclid=" + "x" * 512, {"gclid": "x" * 512}),

@@ -1,0 +1,246 @@
+"""Who sent this: a fold over the events of one request, from the cookies that came to the cookies that go back.
+
+    identity = read(request.headers.get("Cookie", ""), codec, settings.name)
+    for event in events:                       # `event.consent` and `consent=` both hold the effective consent
+        identity, event = advance(identity, event, consent=event.consent, now_ms=…, domain=…, mint=…, set_meta=…)
+        stored = minimise(event)               # proxy/privacy/consent.py; advance fills in, minimise takes out
+    headers = set_cookies(identity, codec=codec, settings=settings, domain=…, now_ms=…, secure=…, set_meta=…)
+
+`explain` starts from `Identity()` and gives no `mint`. `domain` is `cookie_domain(host, settings.domain)`; `set_meta`:
+do we keep `_fbp` and `_fbc`; `mint`: a function returning 128 random bits, None when nothing new may be made up (server
+events, explain). Values a browser must not state (`event.visitor`) are the collector's to remove beforehand.
+
+Pure. Which value wins, for the event: one given in it, if valid; a click in the page's URL (it beats a *given* `fbc` of
+another click too: that is an old cookie read too early); a click in a referrer of the same site; the `_fbc`/`_fbp`
+cookie; `_fh`. A value in a cookie is kept to the byte, with its time; the same click keeps the time it had.
+Without the consent it needs, nothing passes from a cookie into an event, nothing is minted and nothing set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from proxy.clock import DAY_S
+from proxy.config.settings import CookieSettings
+from proxy.event import ClickId, Consent, Event, Page, Visitor, replace
+from proxy.identity import meta_cookies
+from proxy.identity.click_ids import KEEP_MS, harvest, merge, valid
+from proxy.identity.cookie_domain import CookieDomain, same_site
+from proxy.identity.cookie_header import cookie_values, expire_cookie, has_cookie, set_cookie
+from proxy.identity.visitor import Remembered, VisitorCookie, visitor_id
+from proxy.privacy.consent import may_advertise, may_identify, withdraws_advertising, withdraws_identity
+
+FBP, FBC = "_fbp", "_fbc"
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What one browser carries, as of now in the fold. Nothing of it is allowed anywhere before `advance` says so."""
+
+    visitor: Visitor | None = None
+    click_ids: dict[str, ClickId] = {}
+    fbp: str | None = None  # what the browser's cookie holds or will hold after this answer
+    fbc: str | None = None
+    kept: Remembered | None = None  # what `_fh` held when the request came
+    sent: frozenset[str] = frozenset()  # cookie names of ours that came, usable or not
+    consent: Consent | None = None  # the visitor's latest word among the events so far
+
+
+def read(cookie_header: str, codec: VisitorCookie, cookie_name: str) -> Identity:
+    """The identity in a `Cookie` header. Of several valid `_fh` the one with the oldest visitor counts: one set later
+    by a sibling host to take a visitor over loses."""
+    if not cookie_header:
+        return Identity()
+    opened = [kept for value in cookie_values(cookie_header, cookie_name) if (kept := codec.decode(value)) is not None]
+    kept = min(opened, key=lambda found: found.visitor.first_seen, default=None)
+    return Identity(
+        visitor=kept.visitor if kept else None,
+        click_ids=kept.click_ids if kept else {},
+        fbp=meta_cookies.first_fbp(cookie_values(cookie_header, FBP)),
+        fbc=meta_cookies.newest_fbc(cookie_values(cookie_header, FBC)),
+        kept=kept,
+        sent=frozenset(name for name in (cookie_name, FBP, FBC) if has_cookie(cookie_header, name)),
+    )
+
+
+def advance(
+    identity: Identity,
+    event: Event,
+    *,
+    consent: Consent,
+    now_ms: int,
+    domain: CookieDomain,
+    mint: Callable[[], int] | None,
+    set_meta: bool,
+) -> tuple[Identity, Event]:
+    """The event as it should be stored (before `minimise`), and the identity the next event of the request meets."""
+    identity = replace(identity, consent=_latest(identity.consent, consent))
+    if not may_identify(consent):
+        return identity, event
+    if identity.visitor is None and mint is not None:
+        identity = replace(identity, visitor=Visitor(id=visitor_id(mint()), first_seen=now_ms))
+    if event.visitor is None:
+        event = replace(event, visitor=identity.visitor)
+    if may_advertise(consent):
+        identity, event = _advertise(identity, event, now_ms, domain, mint, set_meta=set_meta)
+    return identity, event
+
+
+def set_cookies(
+    identity: Identity,
+    *,
+    codec: VisitorCookie,
+    settings: CookieSettings,
+    domain: CookieDomain,
+    now_ms: int,
+    secure: bool,
+    set_meta: bool,
+) -> list[str]:
+    """`Set-Cookie` values for the answer: renewed under consent, expired when the visitor took it back.
+
+    `secure`: the browser spoke https (to the proxy in front of us, if there is one). No event, no cookie.
+    """
+    consent = identity.consent
+    if consent is None:
+        return []
+    advertise = may_advertise(consent)
+    headers = []
+    if may_identify(consent) and (visitor := identity.visitor) is not None:
+        remembered = Remembered(visitor=visitor, seen_at=now_ms)
+        if advertise:
+            remembered = replace(remembered, click_ids=identity.click_ids, fbp=identity.fbp, fbc=identity.fbc)
+        age_ms = 0 if settings.rolling else now_ms - visitor.first_seen
+        max_age_s = max(0, settings.max_age_days * DAY_S - age_ms // 1000)
+        value = codec.encode(remembered) if max_age_s else ""
+        headers.append(
+            set_cookie(settings.name, value, domain=domain.domain, max_age_s=max_age_s, secure=secure, http_only=True)
+        )
+    elif withdraws_identity(consent) and settings.name in identity.sent:
+        headers.append(expire_cookie(settings.name, domain=domain.domain, secure=secure, http_only=True))
+    if not set_meta:
+        return headers
+    for name, current in ((FBP, identity.fbp), (FBC, identity.fbc)):
+        if advertise and current is not None:
+            age = meta_cookies.COOKIE_MAX_AGE_S
+            # Never HttpOnly: the Pixel has to read them, or it makes a pair of its own.
+            headers.append(
+                set_cookie(name, current, domain=domain.domain, max_age_s=age, secure=secure, http_only=False)
+            )
+        elif withdraws_advertising(consent) and name in identity.sent:
+            headers.append(expire_cookie(name, domain=domain.domain, secure=secure, http_only=False))
+    return headers
+
+
+def _advertise(
+    identity: Identity,
+    event: Event,
+    now_ms: int,
+    domain: CookieDomain,
+    mint: Callable[[], int] | None,
+    *,
+    set_meta: bool,
+) -> tuple[Identity, Event]:
+    given_fbp, given_fbc = _stated(event)
+    seen_ms = event.time if 0 <= now_ms - event.time <= KEEP_MS else now_ms
+    given = {
+        name: click if 0 <= click.clicked_at <= now_ms else replace(click, clicked_at=seen_ms)
+        for name, click in event.click_ids.items()
+        if valid(name, click.value)
+    }
+    in_url = harvest(event.page.url, seen_ms)
+    fresh = {**_from_own_referrer(event.page, seen_ms), **in_url, **given}
+    clicks = merge(identity.click_ids, fresh, now_ms)
+    kept_fbp, kept_fbc = _restorable(identity.kept, now_ms)
+
+    landed = in_url["fbclid"].value if "fbclid" in in_url and "fbclid" not in given else None
+    if given_fbc is not None and landed in (None, meta_cookies.fbclid_of(given_fbc)):
+        event_fbc: str | None = given_fbc
+        browser_fbc: str | None = _adopt(identity.fbc, given_fbc)
+    else:
+        known = [value for value in (identity.fbc, kept_fbc) if value is not None]
+        index = domain.subdomain_index if set_meta else None
+        event_fbc = browser_fbc = _current_fbc(known, clicks.get("fbclid"), is_fresh="fbclid" in fresh, index=index)
+    if browser_fbc is not None:
+        clicks = _agree(clicks, browser_fbc, now_ms, is_fresh="fbclid" in fresh)
+
+    browser_fbp = identity.fbp or given_fbp or kept_fbp
+    if browser_fbp is None and set_meta and mint is not None:
+        browser_fbp = meta_cookies.fbp(mint(), now_ms, domain.subdomain_index)
+
+    chosen = {**event.browser_ids, "fbp": given_fbp or browser_fbp, "fbc": event_fbc}
+    browser_ids = {name: value for name, value in chosen.items() if value is not None}
+    return (
+        replace(identity, click_ids=clicks, fbp=browser_fbp, fbc=browser_fbc),
+        replace(event, click_ids=clicks, browser_ids=browser_ids),
+    )
+
+
+def _stated(event: Event) -> tuple[str | None, str | None]:
+    """The valid `fbp` and `fbc` an event itself brings. Some senders put a whole `fbc` where the click belongs."""
+    fbp, fbc = event.browser_ids.get("fbp", ""), event.browser_ids.get("fbc", "")
+    click = event.click_ids.get("fbclid")
+    if click is not None and not meta_cookies.valid_fbc(fbc):
+        fbc = click.value
+    return fbp if meta_cookies.valid_fbp(fbp) else None, fbc if meta_cookies.valid_fbc(fbc) else None
+
+
+def _restorable(kept: Remembered | None, now_ms: int) -> tuple[str | None, str | None]:
+    """The `fbp` and `fbc` to give back to a browser that lost them: those its own cookies could still hold."""
+    if kept is None or now_ms - kept.seen_at > KEEP_MS:
+        return None, None
+    created = meta_cookies.created_at_ms(kept.fbc) if kept.fbc is not None else None
+    return kept.fbp, kept.fbc if created is not None and now_ms - created <= KEEP_MS else None
+
+
+def _from_own_referrer(page: Page, seen_ms: int) -> dict[str, ClickId]:
+    """Clicks in the previous page's URL, when that page was ours: a landing page that redirected by script."""
+    if page.url is None or page.referrer is None:
+        return {}
+    found = harvest(page.referrer, seen_ms)
+    return found if found and same_site(page.url, page.referrer) else {}
+
+
+def _current_fbc(known: Sequence[str], click: ClickId | None, *, is_fresh: bool, index: int | None) -> str | None:
+    """The `fbc` for a click: a known value that carries it, else a new one (`index` None: none is made).
+
+    Without a fresh click: the first known value, be its click what it may.
+    """
+    if known and not is_fresh:
+        return known[0]
+    if click is None:
+        return None
+    for value in known:
+        if meta_cookies.fbclid_of(value) == click.value:
+            return value
+    made = meta_cookies.fbc(click.value, click.clicked_at, index) if index is not None else ""
+    return made if meta_cookies.valid_fbc(made) else None  # an absurd time, from a sender we believe
+
+
+def _adopt(cookie: str | None, given: str) -> str:
+    """What the cookie becomes when an event states an `fbc`: of two clicks the newer; of one click the cookie's."""
+    if cookie is None or meta_cookies.fbclid_of(cookie) == meta_cookies.fbclid_of(given):
+        return cookie or given
+    return meta_cookies.newest_fbc((cookie, given)) or given
+
+
+def _agree(clicks: Mapping[str, ClickId], fbc: str, now_ms: int, *, is_fresh: bool) -> dict[str, ClickId]:
+    """Clicks in which `fbclid` says what `fbc` says, and of one click the earlier time. An `fbc` too old to count as
+    a click adds none."""
+    value, created = meta_cookies.fbclid_of(fbc), meta_cookies.created_at_ms(fbc)
+    assert value is not None
+    assert created is not None
+    clicked_at = min(created, now_ms)
+    before = clicks.get("fbclid")
+    if before is not None and before.value == value:
+        clicked_at = min(clicked_at, before.clicked_at)
+    if (now_ms - clicked_at > KEEP_MS and not is_fresh) or ClickId(value=value, clicked_at=clicked_at) == before:
+        return dict(clicks)
+    return {**clicks, "fbclid": ClickId(value=value, clicked_at=clicked_at)}
+
+
+def _latest(before: Consent | None, now: Consent) -> Consent:
+    """A stored event sent late may carry an older decision than the one before it; the later decision counts."""
+    if before is None or before.time is None or now.time is None or now.time >= before.time:
+        return now
+    return before
