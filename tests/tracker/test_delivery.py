@@ -280,9 +280,10 @@ async def test_a_server_that_stays_away_is_asked_ten_times_and_then_no_more(gran
 
 async def test_the_retry_queue_keeps_a_hundred_events_in_32_kib_and_forgets_them_after_a_day(granted, site, page):
     site.replies.append((503, {}))
+    many = "for (let n = 0; n < 150; n++) firsthand('track', 'step' + n, {description: 'x'.repeat(n)})"
+    site.pages["/many"] = site.page(f"{GRANT};{many}")
     await page.clock.install(time=1_790_000_000)
-    await page.goto(site.url("/"))
-    await page.evaluate("for (let n = 0; n < 150; n++) firsthand('track', 'step' + n, {description: 'x'.repeat(n)})")
+    await page.goto(site.url("/many"))
     await page.clock.run_for(100)
     await page.wait_for_function("localStorage.firsthand_queue")
     names = (await page.evaluate(STORED)).split(",")
