@@ -10,5 +10,6 @@ Pure: no clock, no randomness, no I/O. docs/http.md is the manual page of this p
 
 from proxy.wire.parse import MAX_EVENTS, Parsed, RefusedEvent, parse
 from proxy.wire.readers import Reason
+from proxy.wire.sections import field_label
 
-__all__ = ["MAX_EVENTS", "Parsed", "Reason", "RefusedEvent", "parse"]
+__all__ = ["MAX_EVENTS", "Parsed", "Reason", "RefusedEvent", "field_label", "parse"]

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from proxy.event import ActionSource, Item
+from proxy.identity.click_ids import PARAMETERS
 from proxy.wire import readers as r
 from proxy.wire.readers import Reader, Reason, Unreadable
 
@@ -108,7 +109,7 @@ CONSENT: dict[str, Reader[Any]] = {
 VISITOR: dict[str, Reader[Any]] = {"id": r.identifier(WORD), "first_seen": r.moment}
 CLICK_ID: dict[str, Reader[Any]] = {"value": r.token(MATCH_KEY), "clicked_at": r.moment}
 
-CLICK_IDS = frozenset("fbclid gclid gbraid wbraid dclid ttclid sccid epik msclkid li_fat_id rdt_cid twclid".split())
+CLICK_IDS = frozenset(PARAMETERS.values())
 
 USER_ALIASES = {
     "emails": "email",
@@ -299,3 +300,25 @@ def custom(raw: Any, reading: Reading) -> dict[str, Any]:
         except Unreadable as fault:
             reading.leave_out(fault.under(key), "custom")
     return found
+
+
+_PARTS = {
+    "page": PAGE,
+    "user": USER,
+    "client": CLIENT,
+    "consent": CONSENT,
+    "visitor": VISITOR,
+    "data": DATA,
+    "click_ids": CLICK_IDS,
+    "browser_ids": (),
+    "custom": (),
+}
+_LABELS = {*SCALARS, *_PARTS, "sent_at", *(f"{part}.{field}" for part, fields in _PARTS.items() for field in fields)}
+
+
+def field_label(ignored: str) -> str:
+    """A name out of `Parsed.ignored` as one of a bounded set, for a metric: those we know, `user.other`, `other`."""
+    if ignored in _LABELS:
+        return ignored
+    part = ignored.partition(".")[0]
+    return f"{part}.other" if part in _PARTS else "other"

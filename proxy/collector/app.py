@@ -1,0 +1,87 @@
+"""The public listener as an aiohttp application: which path is answered by what.
+
+`make_app` is the whole collector for tests and for `proxy/serve.py`; it starts nothing and owns nothing it is given.
+"""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+
+from proxy.clock import Clock, system_clock
+from proxy.collector.answers import Answer, RequestRefusal, failure
+from proxy.collector.events import MAX_BODY, Events
+from proxy.collector.health import Health
+from proxy.collector.pixel import Pixel
+from proxy.collector.reception import Mint, Reception, random_bits
+from proxy.collector.script import Script, baked
+from proxy.config.load import Config
+from proxy.event import encode_json
+from proxy.log.base import EventLog
+from proxy.observe.metrics import requests_refused
+from proxy.privacy.keys import Keyring
+
+
+def make_app(
+    config: Config, log: EventLog, keyring: Keyring, clock: Clock = system_clock, mint: Mint = random_bits
+) -> web.Application:
+    reception = Reception(config, log, keyring, clock, mint)
+    events, pixel, health = Events(reception), Pixel(reception), Health(reception.store, clock)
+    script = Script(baked(config.settings))
+    paths = config.settings.paths
+
+    async def current_script(request: web.Request) -> web.StreamResponse:
+        return _script_answer(script, request, lasting=False).reply(clock())
+
+    async def lasting_script(request: web.Request) -> web.StreamResponse:
+        return _script_answer(script, request, lasting=True).reply(clock())
+
+    gpc = _gpc_statement(honoured=config.settings.consent.gpc != "ignore")
+
+    async def gpc_statement(_: web.Request) -> web.StreamResponse:
+        return gpc.reply(clock())
+
+    async def elsewhere(request: web.Request) -> web.StreamResponse:
+        return _no_route(app, request).reply(clock())
+
+    app = web.Application(client_max_size=MAX_BODY)
+    at, prefix = app.router.add_route, paths.prefix
+    at("POST", prefix + paths.events, events.post)
+    at("OPTIONS", prefix + paths.events, events.preflight)
+    for path, handler in (
+        (prefix + paths.script, current_script),
+        (script.hashed_path(prefix + paths.script), lasting_script),
+        (prefix + paths.pixel, pixel.get),
+        ("/.well-known/gpc.json", gpc_statement),
+        ("/healthz", health.alive),
+        ("/readyz", health.ready),
+    ):
+        at("GET", path, handler)
+        at("HEAD", path, handler)
+    at("*", "/{path:.*}", elsewhere)
+    return app
+
+
+def _script_answer(script: Script, request: web.Request, *, lasting: bool) -> Answer:
+    headers = request.headers
+    return script.answer(headers.get(hdrs.ACCEPT_ENCODING), headers.get(hdrs.IF_NONE_MATCH), lasting=lasting)
+
+
+def _gpc_statement(*, honoured: bool) -> Answer:
+    """`Sec-GPC` statement (W3C Global Privacy Control, section "GPC Support Resource"); no date: we do not know it."""
+    return Answer(
+        200, b"Cache-Control: max-age=86400\r\n", body=encode_json({"gpc": honoured}), content_type="application/json"
+    )
+
+
+def _no_route(app: web.Application, request: web.Request) -> Answer:
+    methods = sorted(
+        route.method
+        for route in app.router.routes()
+        if route.method != "*" and route.resource is not None and route.resource.canonical == request.path
+    )
+    if not methods:
+        requests_refused.labels(RequestRefusal.NOT_FOUND).inc()
+        return failure(404, "there is nothing at this path")
+    requests_refused.labels(RequestRefusal.METHOD).inc()
+    allowed = ", ".join(methods)
+    return failure(405, f"this path takes {allowed}", f"Allow: {allowed}\r\n".encode())

@@ -1,0 +1,149 @@
+"""`POST /e`: a batch of events from a page or a server. Reads, collects, stores, and only then answers.
+
+204 when every event was fine (stored, stored before, or dropped without fault of the sender), 200 with a list when
+some were refused, 4xx when nothing could be used, 503 when the log takes nothing now. docs/http.md has them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from http import HTTPStatus
+
+from aiohttp import web
+
+from proxy.collector.answers import (
+    LOG_UNAVAILABLE,
+    NO_STORE,
+    Answer,
+    Reply,
+    RequestRefusal,
+    failure,
+    success,
+)
+from proxy.collector.origin import PREFLIGHT_LINES, cors_lines
+from proxy.collector.reception import Reception
+from proxy.collector.visit import Visit, text_of
+from proxy.errors import LogUnavailable, WireError
+from proxy.observe.metrics import requests_refused
+from proxy.wire import Parsed, RefusedEvent, parse
+
+MAX_BODY = 512 * 1024
+BODY_TIMEOUT_S = 20.0
+
+_ACCEPTED = Answer(204, NO_STORE)
+_PREFLIGHT = Answer(204, PREFLIGHT_LINES)
+_TOO_LARGE = failure(413, f"the body is larger than {MAX_BODY // 1024} KiB; send fewer events per request")
+_COMPRESSED = failure(415, "compressed bodies are not read; send the JSON as it is")
+_INCOMPLETE = failure(400, "the body ended early, or took too long to arrive")
+_BAD_KEY = failure(401, "this key is not in ingest_keys", b"WWW-Authenticate: Bearer\r\n")
+
+
+class Events:
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
+
+    async def preflight(self, request: web.Request) -> web.StreamResponse:
+        """A browser asks first when a page sends more than `text/plain`; our own script never makes it ask."""
+        origin = request.headers.get("Origin")
+        now_ms = self._reception.clock()
+        if not self._reception.origins.permits_page(origin, None):
+            return self._foreign(request, now_ms)
+        return _PREFLIGHT.reply(now_ms, cors_lines(origin))
+
+    async def post(self, request: web.Request) -> web.StreamResponse:
+        reception, headers = self._reception, request.headers
+        now_ms = reception.clock()
+        authorization = headers.get("Authorization")
+        if authorization is not None:
+            if not reception.ingest_keys.permits(authorization):
+                return _refuse(_BAD_KEY, RequestRefusal.INGEST_KEY, now_ms)
+            visit, cors = reception.server(now_ms), b""
+        else:
+            origin = headers.get("Origin")
+            if not reception.origins.permits_page(origin, headers.get("Sec-Fetch-Site")):
+                return self._foreign(request, now_ms)
+            visit, cors = reception.browser(request, now_ms), cors_lines(origin)
+        body = await _body_of(request)
+        if isinstance(body, RequestRefusal):
+            return _refuse(_UNREAD[body], body, now_ms, cors)
+        return await self._take(visit, body, cors)
+
+    async def _take(self, visit: Visit, body: bytes, cors: bytes) -> Reply:
+        reception, now_ms = self._reception, visit.received_ms
+        try:
+            parsed = parse(
+                body,
+                received_ms=now_ms,
+                trusted=visit.is_trusted,
+                source=visit.source,
+                mint=partial(reception.event_id, now_ms),
+            )
+            cookies = await reception.take(visit, parsed)
+        except WireError as error:
+            return _refuse(failure(400, error.message, where=error.where), error.reason, now_ms, cors)
+        except LogUnavailable:
+            return _refuse(LOG_UNAVAILABLE, RequestRefusal.LOG_UNAVAILABLE, now_ms, cors)
+        if not parsed.refused:
+            return _ACCEPTED.reply(now_ms, cors, *cookies)
+        return self._partly(parsed, now_ms, cors, cookies)
+
+    def _partly(self, parsed: Parsed, now_ms: int, cors: bytes, cookies: Sequence[bytes]) -> Reply:
+        refused = [_told(event) for event in parsed.refused]
+        if parsed.events:
+            answer = success({"accepted": len(parsed.events), "refused": refused})
+            return answer.reply(now_ms, cors, *cookies)
+        first = parsed.refused[0]
+        where = f"{first.where}: " if first.where else ""
+        answer = failure(400, f"no event could be used; the first: {where}{first.message}", refused=refused)
+        return _refuse(answer, RequestRefusal.ALL_REFUSED, now_ms, cors)
+
+    def _foreign(self, request: web.Request, now_ms: int) -> Reply:
+        origin = text_of(request.headers, "Origin")
+        if origin is None:
+            error = (
+                "who sends this? Browsers say so with Origin, which must be one of site.origins; "
+                "a server sends an ingest key: Authorization: Bearer …"
+            )
+        else:
+            error = f"pages of {origin[:200]} may not post here; if they are yours, add it to site.origins"
+        return _refuse(failure(403, error, b"Vary: Origin\r\n"), RequestRefusal.ORIGIN, now_ms)
+
+
+_UNREAD = {
+    RequestRefusal.TOO_LARGE: _TOO_LARGE,
+    RequestRefusal.ENCODING: _COMPRESSED,
+    RequestRefusal.INCOMPLETE: _INCOMPLETE,
+}
+
+
+async def _body_of(request: web.Request) -> bytes | RequestRefusal:
+    """The whole body, or why it is not read. The usual body has come together with its headers."""
+    length = request.content_length
+    if length is not None and length > MAX_BODY:
+        return RequestRefusal.TOO_LARGE
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        return RequestRefusal.ENCODING
+    content = request.content
+    if length and content.total_bytes == length:
+        return content.read_nowait()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        return RequestRefusal.TOO_LARGE
+    except (web.RequestPayloadError, TimeoutError):
+        return RequestRefusal.INCOMPLETE
+
+
+def _refuse(answer: Answer, reason: str, now_ms: int, cors: bytes = b"") -> Reply:
+    requests_refused.labels(reason).inc()
+    reply = answer.reply(now_ms, cors)
+    if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        reply.force_close()  # what is still on its way is not read
+    return reply
+
+
+def _told(event: RefusedEvent) -> dict[str, object]:
+    return {"index": event.index, "where": event.where, "message": event.message}

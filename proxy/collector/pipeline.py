@@ -1,0 +1,105 @@
+"""From a well-formed event to what may be stored of it: a visible list of steps, each of which may drop the event.
+
+A step is a plain function of the visit and the event; it returns the event, changed or not, or the reason to drop it.
+Every reason is counted (`firsthand_events_dropped_total`). A dropped event is answered like a stored one: the sender
+did nothing wrong. What is not in this list is not done to events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+
+import msgspec
+
+from proxy.collector.visit import Visit
+from proxy.config.settings import Settings
+from proxy.event import Event, replace
+from proxy.identity.identity import advance
+from proxy.privacy.consent import effective, minimise
+
+
+class DropReason(StrEnum):
+    PREFETCH = "prefetch"  # a browser fetched ahead of time; nobody has seen the page
+    BOT = "bot"  # a known crawler, or no user agent
+    NO_CONSENT = "no_consent"  # no purpose was granted
+
+
+class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
+    """What the steps need of the configuration."""
+
+    settings: Settings
+    keeps_meta_cookies: bool
+    mint: Callable[[], int]  # 128 random bits
+
+
+Step = Callable[[Visit, Event, Rulebook], Event | DropReason]
+
+
+def drop_prefetches(visit: Visit, event: Event, _: Rulebook) -> Event | DropReason:
+    return DropReason.PREFETCH if visit.is_prefetch else event
+
+
+def drop_bots(visit: Visit, event: Event, book: Rulebook) -> Event | DropReason:
+    """Servers are no browsers; what they say about a visitor's browser is theirs to judge."""
+    return DropReason.BOT if visit.is_bot and book.settings.bots.action == "drop" else event
+
+
+def state_client(visit: Visit, event: Event, _: Rulebook) -> Event:
+    """The connection says who the client is, unless the sender is a server that speaks for somebody."""
+    return event if visit.is_trusted else replace(event, client=visit.client)
+
+
+def settle_consent(visit: Visit, event: Event, book: Rulebook) -> Event:
+    """From here on `event.consent` is what counts: the visitor's words, the defaults, GPC."""
+    return replace(event, consent=effective(event.consent, book.settings.consent, gpc=visit.has_gpc))
+
+
+def identify(visit: Visit, event: Event, book: Rulebook) -> Event:
+    """Visitor, click ids, fbp and fbc, as far as consent allows; learns of a withdrawal before the event is dropped."""
+    visit.identity, known = advance(
+        visit.identity,
+        event,
+        consent=event.consent,
+        now_ms=visit.received_ms,
+        domain=visit.domain,
+        mint=None if visit.is_trusted else book.mint,
+        set_meta=book.keeps_meta_cookies,
+    )
+    return known
+
+
+def keep_what_is_allowed(_: Visit, event: Event, __: Rulebook) -> Event | DropReason:
+    return minimise(event) or DropReason.NO_CONSENT
+
+
+STEPS: tuple[Step, ...] = (
+    drop_prefetches,
+    drop_bots,
+    state_client,
+    settle_consent,
+    identify,
+    keep_what_is_allowed,
+)
+
+
+def collect(visit: Visit, events: Iterable[Event], book: Rulebook) -> tuple[list[Event], list[DropReason]]:
+    """What to store of the events of one request, in order, and why the others are dropped."""
+    kept: list[Event] = []
+    dropped: list[DropReason] = []
+    for event in events:
+        found = _through(visit, event, book)
+        if isinstance(found, DropReason):
+            dropped.append(found)
+        else:
+            kept.append(found)
+    return kept, dropped
+
+
+def _through(visit: Visit, event: Event, book: Rulebook) -> Event | DropReason:
+    for step in STEPS:
+        found = step(visit, event, book)
+        if isinstance(found, DropReason):
+            return found
+        event = found
+    return event

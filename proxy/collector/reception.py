@@ -1,0 +1,119 @@
+"""What every way in shares: seeing who sends, running the steps, storing, and giving the browser its cookies."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from aiohttp import web
+
+from proxy.clock import Clock
+from proxy.collector.client_ip import TrustedProxies
+from proxy.collector.origin import Origins
+from proxy.collector.pipeline import Rulebook, collect
+from proxy.collector.senders import IngestKeys
+from proxy.collector.store import Store
+from proxy.collector.visit import Visit, bot_signals, client_of, is_https
+from proxy.config.load import Config
+from proxy.event import Client
+from proxy.identity.cookie_domain import CookieDomain, cookie_domain
+from proxy.identity.identity import FBC, FBP, Identity, read, set_cookies
+from proxy.identity.visitor import VisitorCookie
+from proxy.log.base import EventLog
+from proxy.observe.metrics import cookies_rejected
+from proxy.privacy.keys import Keyring
+from proxy.wire import Parsed
+
+Mint = Callable[[], int]
+"""Returns 128 random bits."""
+
+
+def random_bits() -> int:
+    return secrets.randbits(128)
+
+
+class Reception:
+    def __init__(self, config: Config, log: EventLog, keyring: Keyring, clock: Clock, mint: Mint) -> None:
+        settings = config.settings
+        self.settings = settings
+        self.clock = clock
+        self.mint = mint
+        self.origins = Origins(settings.site.origins)
+        self.ingest_keys = IngestKeys(key.get_secret_value() for key in settings.ingest_keys)
+        self.store = Store(log, clock)
+        self._proxies = TrustedProxies(settings.listen.trusted_proxies)
+        self._codec = VisitorCookie(keyring)
+        has_meta = any(destination.kind == "meta" for destination in config.destinations.values())
+        keeps_meta = settings.cookie.meta
+        self._book = Rulebook(
+            settings=settings, keeps_meta_cookies=has_meta if keeps_meta is None else keeps_meta, mint=mint
+        )
+
+    def server(self, received_ms: int) -> Visit:
+        """A request with an ingest key. Its connection tells nothing about the visitor, so it is not looked at."""
+        return Visit(
+            received_ms=received_ms,
+            source="server",
+            client=Client(),
+            domain=CookieDomain(),
+            is_secure=True,
+            is_trusted=True,
+        )
+
+    def browser(self, request: web.Request, received_ms: int, source: str = "browser") -> Visit:
+        headers = request.headers
+        peer = _peer(request)
+        client = client_of(headers, peer, self._proxies, self.settings.listen.client_ip_header)
+        is_bot, is_prefetch = bot_signals(headers, client)
+        identity = read(headers.get("Cookie", ""), self._codec, self.settings.cookie.name)
+        if identity.sent:
+            self._count_unusable(identity)
+        return Visit(
+            received_ms=received_ms,
+            source=source,
+            client=client,
+            domain=cookie_domain(headers.get("Host", ""), self.settings.cookie.domain),
+            is_secure=is_https(headers, peer, self._proxies, request.scheme),
+            is_prefetch=is_prefetch,
+            is_bot=is_bot,
+            has_gpc=headers.get("Sec-GPC") == "1",
+            identity=identity,
+        )
+
+    async def take(self, visit: Visit, parsed: Parsed) -> list[bytes]:
+        """Collect, store, then the `Set-Cookie` lines for the answer. Raises `LogUnavailable`: nothing was stored."""
+        kept, dropped = collect(visit, parsed.events, self._book)
+        if kept:
+            await self.store.keep(kept, visit.source)
+        if dropped or parsed.refused or parsed.ignored:
+            self.store.count(dropped, parsed.refused, parsed.ignored)
+        return [] if visit.is_trusted else self._cookies(visit)
+
+    def event_id(self, received_ms: int) -> str:
+        """For an event whose sender gave it none. Begins with its time: ids in order are kinder to an index."""
+        return f"{received_ms:012x}{self.mint() >> 48:020x}"
+
+    def _cookies(self, visit: Visit) -> list[bytes]:
+        values = set_cookies(
+            visit.identity,
+            codec=self._codec,
+            settings=self.settings.cookie,
+            domain=visit.domain,
+            now_ms=visit.received_ms,
+            secure=visit.is_secure,
+            set_meta=self._book.keeps_meta_cookies,
+        )
+        return [f"Set-Cookie: {value}\r\n".encode("ascii") for value in values]
+
+    def _count_unusable(self, identity: Identity) -> None:
+        """Cookies of our names that came and say nothing: forged, cut, of a lost key, broken by a script."""
+        usable = {self.settings.cookie.name: identity.kept, FBP: identity.fbp, FBC: identity.fbc}
+        for name in identity.sent:
+            if usable[name] is None:
+                cookies_rejected.labels(name).inc()
+
+
+def _peer(request: web.Request) -> str | None:
+    """The other end of the connection; None for a Unix socket."""
+    name = request.transport.get_extra_info("peername") if request.transport is not None else None
+    return name[0] if isinstance(name, tuple) else None

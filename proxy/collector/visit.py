@@ -1,0 +1,78 @@
+"""What one HTTP request tells about its sender, read once from connection and headers before any event is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from proxy.collector.bots import is_crawler, is_prefetch
+from proxy.collector.client_ip import TrustedProxies
+from proxy.event import Client
+from proxy.identity.cookie_domain import CookieDomain
+from proxy.identity.identity import Identity
+
+_TEXT = 2_048  # characters of a header we store
+
+
+class Headers(Protocol):
+    """Names without case; aiohttp's `CIMultiDictProxy` is one."""
+
+    def get(self, key: str, /) -> str | None: ...
+    def getall(self, key: str, default: Sequence[str], /) -> Sequence[str]: ...
+
+
+class Visit(msgspec.Struct, kw_only=True):
+    """One request's facts. `identity` alone changes, from one event of the request to the next."""
+
+    received_ms: int
+    source: str  # browser, pixel, server
+    client: Client
+    domain: CookieDomain  # where cookies of the answer belong
+    is_secure: bool  # the browser spoke https
+    is_trusted: bool = False  # a server with an ingest key
+    is_prefetch: bool = False
+    is_bot: bool = False
+    has_gpc: bool = False  # Sec-GPC: 1
+    identity: Identity = Identity()
+
+
+def text_of(headers: Headers, name: str) -> str | None:
+    """A header as text that can be stored, cut to a sensible length."""
+    value = headers.get(name)
+    return None if value is None else readable(value)[:_TEXT]
+
+
+def readable(text: str) -> str:
+    """Text as aiohttp gives it, where bytes that are no UTF-8 have become lone surrogates, in a form that encodes."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def client_of(headers: Headers, peer: str | None, proxies: TrustedProxies, ip_header: str | None) -> Client:
+    """Who is at the other end of the connection, or behind the proxies there."""
+    ip: str | None = peer
+    if peer is None or peer in proxies:
+        stated = headers.get(ip_header) if ip_header is not None else None
+        ip = proxies.client_ip(peer, headers.getall("X-Forwarded-For", ()), stated)
+    platform = text_of(headers, "Sec-CH-UA-Platform")
+    return Client(
+        ip=ip,
+        user_agent=text_of(headers, "User-Agent"),
+        mobile=_MOBILE.get(headers.get("Sec-CH-UA-Mobile")),
+        platform=platform.strip('"') or None if platform else None,
+    )
+
+
+_MOBILE: Mapping[str | None, bool] = {"?1": True, "?0": False}
+
+
+def is_https(headers: Headers, peer: str | None, proxies: TrustedProxies, scheme: str) -> bool:
+    """Did the browser speak https? Behind a trusted proxy its word counts, else that of our own socket."""
+    told = headers.get("X-Forwarded-Proto") if peer in proxies else None
+    return (told.partition(",")[0].strip().lower() if told else scheme) == "https"
+
+
+def bot_signals(headers: Headers, client: Client) -> tuple[bool, bool]:
+    """Is it a crawler; is it a document fetched ahead of time."""
+    return is_crawler(client.user_agent), is_prefetch(headers.get("Sec-Purpose") or headers.get("Purpose"))

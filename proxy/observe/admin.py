@@ -1,0 +1,127 @@
+"""The operator's listener: `/metrics` for Prometheus and `/status.json` for people and scripts.
+
+A listener of its own, on the loopback address unless configured otherwise, so that nothing of it can be reached through
+the public one. With a token every request must carry it (`Authorization: Bearer …`). Without one (loopback only) the
+`Host` must be a loopback name or address, or a web page could read it through a name that points here.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+import proxy
+from proxy.clock import SECOND_MS, Clock
+from proxy.config.origins import is_local
+from proxy.config.settings import AdminSettings
+from proxy.destinations.base import Destination
+from proxy.errors import LogUnavailable
+from proxy.event import encode_json
+from proxy.log.base import EventLog, LogStats, ReaderState, ReaderStats
+from proxy.observe import metrics
+
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+def make_admin_app(
+    settings: AdminSettings, destinations: Mapping[str, Destination], log: EventLog, clock: Clock
+) -> web.Application:
+    async def show_metrics(_: web.Request) -> web.Response:
+        """Gauges of the log are measured now; everything else has been counted as it happened. A log that cannot be
+        read leaves its gauges as they were: the counters matter most just then."""
+        with suppress(LogUnavailable):
+            _measure(await log.stats(), clock())
+        return web.Response(
+            body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST, **_NO_STORE}
+        )
+
+    async def show_status(_: web.Request) -> web.Response:
+        try:
+            stats = await log.stats()
+        except LogUnavailable as error:
+            return _json({"error": str(error)}, status=503)
+        return _json(status(stats, destinations, clock()))
+
+    app = web.Application(middlewares=[_guard(settings)])
+    app.router.add_get("/metrics", show_metrics)
+    app.router.add_get("/status.json", show_status)
+    return app
+
+
+def status(stats: LogStats, destinations: Mapping[str, Destination], now_ms: int) -> dict[str, Any]:
+    """The log and every configured destination, as `/status.json` shows them. Times are Unix ms."""
+    readers = {reader.reader: reader for reader in stats.readers}
+    return {
+        "version": proxy.__version__,
+        "now_ms": now_ms,
+        "log": {"events": stats.events, "oldest_ms": stats.oldest_ms, "bytes": stats.bytes},
+        "destinations": [_about(destination, readers.get(name)) for name, destination in destinations.items()],
+    }
+
+
+def _about(destination: Destination, reader: ReaderStats | None) -> dict[str, Any]:
+    state = reader.state if reader else ReaderState()
+    return {
+        "name": destination.name,
+        "kind": destination.kind,
+        "enabled": destination.settings.enabled,
+        "waiting": reader.waiting if reader else 0,
+        "oldest_waiting_ms": reader.oldest_waiting_ms if reader else None,
+        "dead": reader.dead if reader else 0,
+        "delivered": state.delivered,
+        "last_delivery_ms": state.last_delivery_ms or None,
+        "paused": state.paused,
+        "failed_attempts": state.attempts,
+        "next_attempt_ms": state.next_attempt_ms or None,
+        "last_error": state.last_error,
+    }
+
+
+def _measure(stats: LogStats, now_ms: int) -> None:
+    metrics.log_bytes.set(stats.bytes)
+    for reader in stats.readers:
+        metrics.destination_waiting.labels(reader.reader).set(reader.waiting)
+        waiting_ms = 0 if reader.oldest_waiting_ms is None else now_ms - reader.oldest_waiting_ms
+        metrics.destination_lag_seconds.labels(reader.reader).set(max(0, waiting_ms) / SECOND_MS)
+
+
+def _guard(settings: AdminSettings) -> Any:
+    token = settings.token.get_secret_value().encode() if settings.token is not None else None
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if token is None:
+            if not is_local(_without_port(request.headers.get("Host", ""))):
+                return _json({"error": "without admin.token only localhost is answered"}, status=403)
+        else:
+            scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+            matches = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token)
+            if scheme.lower() != "bearer" or not matches:
+                answer = _json({"error": "send admin.token as Authorization: Bearer …"}, status=401)
+                answer.headers["WWW-Authenticate"] = "Bearer"
+                return answer
+        try:
+            return await handler(request)
+        except web.HTTPException as fault:  # no such path, no such method
+            return _json({"error": f"{fault.reason.lower()}; there are /metrics and /status.json"}, status=fault.status)
+
+    return guard
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].lower()
+
+
+def _json(value: Any, status: int = 200) -> web.Response:
+    return web.Response(
+        body=encode_json(value) + b"\n", status=status, headers={"Content-Type": "application/json", **_NO_STORE}
+    )
