@@ -1,8 +1,8 @@
 """The service: collector, relay, operator's listener and upkeep in one process, started in order and stopped in order.
 
-Start: keys, log, listeners, relay. Stop (SIGTERM, SIGINT): listeners first, so that nothing new comes in; requests under
-way are answered; the relay settles what is under way; the log is closed last. What stops a start is a `ConfigError` that
-names the thing, the place and the way out.
+Start: keys, log, listeners, relay. Stop (SIGTERM, SIGINT): listeners first, so that nothing new comes in; requests
+under way are answered; the relay settles what is under way; the log is closed last. What stops a start is a
+`ConfigError` that names the thing, the place and the way out.
 """
 
 from __future__ import annotations
@@ -72,13 +72,11 @@ async def serve(config: Config, *, ready: Callable[[Addresses], object] | None =
         admin = None
         if settings.admin.port is not None:
             app = make_admin_app(settings.admin, config.destinations, log, system_clock)
-            admin = await running.enter_async_context(
-                _listening(app, settings.admin.host, settings.admin.port, "admin")
-            )
+            listener = _listening(app, settings.admin.host, settings.admin.port, "admin")
+            admin = await running.enter_async_context(listener)
         app = await asyncio.to_thread(make_app, config, log, keys)
-        public = await running.enter_async_context(
-            _listening(app, settings.listen.host, settings.listen.port, "listen")
-        )
+        listener = _listening(app, settings.listen.host, settings.listen.port, "listen")
+        public = await running.enter_async_context(listener)
         await relay.start()  # not before both ports are ours: two relays on one log would send everything twice
         addresses = Addresses(public, admin)
         _log.info("serving", public=public, admin=admin, config=config.version)

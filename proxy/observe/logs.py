@@ -28,4 +28,4 @@ def configure(*, pretty: bool = False) -> None:
 
 def get_logger(area: str) -> Any:
     """`area`: which part speaks (collector, relay, log, config)."""
-    return structlog.get_logger().bind(area=area)
+    return structlog.get_logger(area=area)  # lazy: modules ask for theirs before `configure` is called
