@@ -142,15 +142,16 @@ def _from_file(text: str, folder: FilePath) -> str:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
-        content = raw.decode("utf-8-sig")
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         advice = f"the file must be readable by the user who runs firsthand; looked at {path}"
         raise _Unresolved(f"reading the secret file {text}: {reason}", advice) from None
-    except UnicodeDecodeError:
-        raise _Unresolved(f"the secret file {text} is not UTF-8 text", "save it as text") from None
     if len(raw) > MAX_FILE_BYTES:
         raise _Unresolved(f"the secret file {text} is larger than 64 KiB", "is this the right file?")
+    try:
+        content = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _Unresolved(f"the secret file {text} is not UTF-8 text", "save it as text") from None
     content = content.removesuffix("\n").removesuffix("\r")
     if not content:
         raise _Unresolved(f"the secret file {text} is empty", "write the secret into it")

@@ -40,7 +40,10 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A configuration that can be started. Safe to print: secrets show as dots, rules not at all."""
+    """A configuration that can be started. Safe to print: secrets show as dots, rules not at all.
+
+    `settings.rules` is the list as written, references unresolved, for showing; `rules` is what decides.
+    """
 
     settings: Settings
     destinations: dict[str, Destination] = field(repr=False)
@@ -102,7 +105,13 @@ def read(raw: bytes | str, path: Path, env: Mapping[str, str], clock: Clock = sy
             replace(_located(fault, document), message=expanded.hide(fault.message, fault.path)) for fault in faults
         ]
         raise ConfigError(sorted(finished, key=_file_order))
-    settings = settings.model_copy(update={"data": folder / settings.data})
+    rules_as_written = document.data.get("rules")  # what references yielded is in `rules`, and nowhere printed
+    settings = settings.model_copy(
+        update={
+            "data": folder / settings.data,
+            "rules": None if rules_as_written is None else tuple(plain(rules_as_written)),
+        }
+    )
     return Config(
         settings=settings,
         destinations=destinations,
@@ -141,7 +150,7 @@ class _Reading:
             if kind is None:
                 self._fault((*at, "kind"), "required, but not given", f"kinds: {', '.join(kinds)}")
                 continue
-            if kind not in kinds:
+            if not isinstance(kind, str) or kind not in kinds:
                 self._fault(
                     (*at, "kind"), f"no such kind of destination: {shown(kind)}", did_you_mean(str(kind), kinds)
                 )

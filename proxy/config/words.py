@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -20,6 +20,11 @@ from proxy.errors import Fault, dotted
 
 _LONGEST_SHOWN = 60
 _FEW = 16
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else str(value)
+
 
 _EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     **dict.fromkeys(
@@ -35,12 +40,14 @@ _EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
         ("ip_v4_network", "ip_v6_network"), lambda _: "a network such as 10.0.0.0/8 or 2001:db8::/32 (no host bits set)"
     ),
     "path_type": lambda _: "a path",
-    "greater_than": lambda ctx: f"a number above {ctx['gt']:g}",
-    "greater_than_equal": lambda ctx: f"a number of at least {ctx['ge']:g}",
-    "less_than": lambda ctx: f"a number below {ctx['lt']:g}",
-    "less_than_equal": lambda ctx: f"a number of at most {ctx['le']:g}",
-    "too_short": lambda ctx: f"at least {ctx['min_length']} " + ("entry" if ctx["min_length"] == 1 else "entries"),
-    "too_long": lambda ctx: f"at most {ctx['max_length']} entries",
+    "greater_than": lambda ctx: f"a number above {_number(ctx['gt'])}",
+    "greater_than_equal": lambda ctx: f"a number of at least {_number(ctx['ge'])}",
+    "less_than": lambda ctx: f"a number below {_number(ctx['lt'])}",
+    "less_than_equal": lambda ctx: f"a number of at most {_number(ctx['le'])}",
+    "too_short": lambda ctx: "text that is not empty" if ctx["field_type"] == "Value" else
+                             f"at least {ctx['min_length']} " + ("entry" if ctx["min_length"] == 1 else "entries"),
+    "too_long": lambda ctx: f"at most {ctx['max_length']} " +
+                            ("characters" if ctx["field_type"] == "Value" else "entries"),
     "string_too_short": lambda ctx: "text that is not empty" if ctx["min_length"] == 1 else
                                     f"at least {ctx['min_length']} characters",
     "string_too_long": lambda ctx: f"at most {ctx['max_length']} characters",
@@ -67,11 +74,17 @@ def faults_of(
             in_union.add(path)
     faults = []
     for path, complaints in grouped.items():
-        if path in in_union and any(len(other) > len(path) and other[: len(path)] == path for other in in_union):
+        if path in in_union and _any_below(path, in_union):
             continue  # another branch fits better: it got further
+        if complaints[0]["type"] == "too_short" and _any_below(path, grouped):
+            continue  # entries with faults are not counted, which would look like a second fault
         hidden = _is_secret(model, path) or (written is not None and (*at, *path) in written)
         faults.append(_fault(complaints, model, path, (*at, *path), hidden=hidden))
     return faults
+
+
+def _any_below(path: Path, others: Iterable[Path]) -> bool:
+    return any(len(other) > len(path) and other[: len(path)] == path for other in others)
 
 
 def flags_as_numbers(model: type[BaseModel], data: object, at: Path = (), below: Path = ()) -> list[Fault]:
@@ -135,7 +148,8 @@ def _fault(complaints: list[ErrorDetails], model: type[BaseModel], path: Path, f
         return Fault(
             full, "not of the right form" if hidden else f"{shown(details['input'])} has not the right form", about
         )
-    got = "" if hidden else f", got {shown(details['input'])}"
+    no_value = hidden or details["type"] in ("too_short", "too_long")
+    got = "" if no_value else f", got {shown(details['input'])}"
     if not expectations:
         message = details["msg"][:1].lower() + details["msg"][1:]
         return Fault(full, f"not usable: {message}" if not hidden else "not usable", _help(field_at(model, path)))
@@ -164,17 +178,22 @@ def _holds(data: object, part: str | int) -> bool:
 
 
 def field_at(model: type[BaseModel], path: Path) -> FieldInfo | None:
-    """The declared field a path leads to, through sections, lists and unions; None when there is none."""
+    """The declared field a path leads to, through sections, lists, mappings and unions; None when there is none."""
     found: FieldInfo | None = None
     models = [model]
+    may_be_name = False  # the step may be a key of the operator's choice: a mapping of sections
     for part in path:
         if isinstance(part, int):
             continue
         fields = [entry.model_fields[part] for entry in models if part in entry.model_fields]
-        if not fields:
+        if fields:
+            found = fields[0]
+            models = list(_models_in(found.annotation))
+            may_be_name = get_origin(found.annotation) is dict
+        elif may_be_name:
+            may_be_name = False
+        else:
             return None
-        found = fields[0]
-        models = list(_models_in(found.annotation))
     return found
 
 
