@@ -7,6 +7,8 @@ accepts only what RFC 6265 allows in each place, so no name, value or domain can
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from functools import lru_cache
 
 MAX_VALUES = 8
 """Of one name we look at that many; browsers send two or three when cookie domains overlap."""
@@ -19,41 +21,44 @@ _VALUE = re.compile(r"[!#-+\x2d-:<-\[\]-~]{0,4000}")
 _DOMAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 
 
-def cookie_values(header: str, name: str) -> list[str]:
-    """Every value of the cookie `name`, in the order sent; empty and oversized ones are left out."""
-    found: list[str] = []
-    if name not in header:
-        return found
+def read_cookies(header: str, names: Collection[str]) -> dict[str, list[str]]:
+    """Every value of the cookies named, in the order sent. A name that came at all has an entry; empty and oversized
+    values are left out of it."""
+    found: dict[str, list[str]] = {}
     for pair in header[:_MAX_HEADER_CHARS].split(";"):
-        key, _, value = pair.partition("=")
-        if key.strip(" \t") == name:
+        name, _, value = pair.partition("=")
+        name = name.strip(" \t")
+        if name in names:
+            values = found.setdefault(name, [])
             value = value.strip(" \t")
-            if 0 < len(value) <= MAX_VALUE_CHARS:
-                found.append(value)
-                if len(found) == MAX_VALUES:
-                    break
+            if 0 < len(value) <= MAX_VALUE_CHARS and len(values) < MAX_VALUES:
+                values.append(value)
     return found
 
 
-def has_cookie(header: str, name: str) -> bool:
-    """Was a cookie of that name sent at all, usable or not?"""
-    return name in header and any(pair.partition("=")[0].strip(" \t") == name for pair in header.split(";"))
+def cookie_values(header: str, name: str) -> list[str]:
+    """`read_cookies` for one name."""
+    return read_cookies(header, (name,)).get(name, []) if name in header else []
 
 
 def set_cookie(name: str, value: str, *, domain: str | None, max_age_s: int, secure: bool, http_only: bool) -> str:
     """A `Set-Cookie` value: whole site, `SameSite=Lax`. `ValueError` for text that cannot stand there."""
-    if _NAME.fullmatch(name) is None:
-        raise ValueError("a cookie's name holds a character that cannot stand in Set-Cookie")
+    attributes = _attributes(name, domain, secure=secure, http_only=http_only)
     if _VALUE.fullmatch(value) is None:
         raise ValueError(f"the value of cookie {name} is too long or holds a character that cannot stand in Set-Cookie")
-    if domain is not None and _DOMAIN.fullmatch(domain) is None:
-        raise ValueError(f"the domain of cookie {name} is no domain name")
-    return (
-        f"{name}={value}; Max-Age={max_age_s:d}; Path=/; SameSite=Lax"
-        f"{f'; Domain={domain}' if domain else ''}{'; Secure' if secure else ''}{'; HttpOnly' if http_only else ''}"
-    )
+    return f"{name}={value}; Max-Age={max_age_s:d}; {attributes}"
 
 
 def expire_cookie(name: str, *, domain: str | None, secure: bool, http_only: bool) -> str:
     """Makes the browser forget a cookie set with the same name and domain."""
     return set_cookie(name, "", domain=domain, max_age_s=0, secure=secure, http_only=http_only)
+
+
+@lru_cache(maxsize=1024)
+def _attributes(name: str, domain: str | None, *, secure: bool, http_only: bool) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise ValueError("a cookie's name holds a character that cannot stand in Set-Cookie")
+    if domain is not None and _DOMAIN.fullmatch(domain) is None:
+        raise ValueError(f"the domain of cookie {name} is no domain name")
+    wanted = (f"Domain={domain}" if domain else "", "Secure" if secure else "", "HttpOnly" if http_only else "")
+    return "; ".join(("Path=/", "SameSite=Lax", *filter(None, wanted)))

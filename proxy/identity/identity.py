@@ -18,7 +18,7 @@ Without the consent it needs, nothing passes from a cookie into an event, nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -28,7 +28,7 @@ from proxy.event import ClickId, Consent, Event, Page, Visitor, replace
 from proxy.identity import meta_cookies
 from proxy.identity.click_ids import KEEP_MS, harvest, merge, valid
 from proxy.identity.cookie_domain import CookieDomain, same_site
-from proxy.identity.cookie_header import cookie_values, expire_cookie, has_cookie, set_cookie
+from proxy.identity.cookie_header import expire_cookie, read_cookies, set_cookie
 from proxy.identity.visitor import Remembered, VisitorCookie, visitor_id
 from proxy.privacy.consent import may_advertise, may_identify, withdraws_advertising, withdraws_identity
 
@@ -52,15 +52,16 @@ def read(cookie_header: str, codec: VisitorCookie, cookie_name: str) -> Identity
     by a sibling host to take a visitor over loses."""
     if not cookie_header:
         return Identity()
-    opened = [kept for value in cookie_values(cookie_header, cookie_name) if (kept := codec.decode(value)) is not None]
+    came = read_cookies(cookie_header, (cookie_name, FBP, FBC))
+    opened = [kept for value in came.get(cookie_name, ()) if (kept := codec.decode(value)) is not None]
     kept = min(opened, key=lambda found: found.visitor.first_seen, default=None)
     return Identity(
         visitor=kept.visitor if kept else None,
         click_ids=kept.click_ids if kept else {},
-        fbp=meta_cookies.first_fbp(cookie_values(cookie_header, FBP)),
-        fbc=meta_cookies.newest_fbc(cookie_values(cookie_header, FBC)),
+        fbp=meta_cookies.first_fbp(came.get(FBP, ())),
+        fbc=meta_cookies.newest_fbc(came.get(FBC, ())),
         kept=kept,
-        sent=frozenset(name for name in (cookie_name, FBP, FBC) if has_cookie(cookie_header, name)),
+        sent=frozenset(came),
     )
 
 
@@ -224,18 +225,18 @@ def _adopt(cookie: str | None, given: str) -> str:
     return meta_cookies.newest_fbc((cookie, given)) or given
 
 
-def _agree(clicks: Mapping[str, ClickId], fbc: str, now_ms: int, *, is_fresh: bool) -> dict[str, ClickId]:
+def _agree(clicks: dict[str, ClickId], fbc: str, now_ms: int, *, is_fresh: bool) -> dict[str, ClickId]:
     """Clicks in which `fbclid` says what `fbc` says, and of one click the earlier time. An `fbc` too old to count as
     a click adds none."""
-    value, created = meta_cookies.fbclid_of(fbc), meta_cookies.created_at_ms(fbc)
+    value, before = meta_cookies.fbclid_of(fbc), clicks.get("fbclid")
+    created = meta_cookies.created_at_ms(fbc)
     assert value is not None
     assert created is not None
     clicked_at = min(created, now_ms)
-    before = clicks.get("fbclid")
     if before is not None and before.value == value:
         clicked_at = min(clicked_at, before.clicked_at)
     if (now_ms - clicked_at > KEEP_MS and not is_fresh) or ClickId(value=value, clicked_at=clicked_at) == before:
-        return dict(clicks)
+        return clicks
     return {**clicks, "fbclid": ClickId(value=value, clicked_at=clicked_at)}
 
 

@@ -21,7 +21,6 @@ MAX_CHARS = 3000
 for all headers together."""
 
 _PURPOSE = "visitor cookie"
-_TO_STANDARD = str.maketrans("-_", "+/")
 
 
 class Remembered(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +72,8 @@ class VisitorCookie:
         if len(value) > MAX_CHARS:
             return None
         try:
-            sealed = binascii.a2b_base64(value.translate(_TO_STANDARD) + "=" * (-len(value) % 4), strict_mode=True)
+            text = value.replace("-", "+").replace("_", "/")  # `translate` takes twenty times as long
+            sealed = binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
         except ValueError:  # binascii.Error is one; so is what non-ASCII text raises
             return None
         raw = self._keyring.open(_PURPOSE, sealed)

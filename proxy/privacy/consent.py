@@ -34,19 +34,29 @@ def effective(given: Consent, settings: ConsentSettings, *, gpc: bool) -> Consen
 
     `gpc`: the request came with `Sec-GPC: 1`. Applying this to its own result changes nothing.
     """
-    states = {purpose.value: given.state(purpose) for purpose in Purpose}
-    silent = all(state is _UNKNOWN for state in states.values())
-    for purpose in _DECIDED:
-        if states[purpose.value] is _UNKNOWN:
-            states[purpose.value] = _default(settings, purpose)
+    marketing, analytics, personalization, sale = given.marketing, given.analytics, given.personalization, given.sale
+    silent = marketing is analytics is personalization is sale is _UNKNOWN
     source = BY_DEFAULT if silent else given.source
+    if marketing is _UNKNOWN:
+        marketing = _default(settings, Purpose.MARKETING)
+    if analytics is _UNKNOWN:
+        analytics = _default(settings, Purpose.ANALYTICS)
+    if personalization is _UNKNOWN:
+        personalization = _default(settings, Purpose.PERSONALIZATION)
     if gpc and settings.gpc != "ignore":
-        states["sale"] = _DENIED
+        sale = _DENIED
         if settings.gpc == "refuse_marketing":
-            states["marketing"] = _DENIED
+            marketing = _DENIED
         if silent:
             source = BY_SIGNAL
-    return Consent(**states, source=source, time=given.time)
+    return Consent(
+        marketing=marketing,
+        analytics=analytics,
+        personalization=personalization,
+        sale=sale,
+        source=source,
+        time=given.time,
+    )
 
 
 def permits(consent: Consent, destination: DestinationSettings) -> str | None:

@@ -5,7 +5,7 @@ from http.cookies import SimpleCookie
 import pytest
 from hypothesis import given, strategies as st
 
-from proxy.identity.cookie_header import MAX_VALUES, cookie_values, expire_cookie, has_cookie, set_cookie
+from proxy.identity.cookie_header import MAX_VALUES, cookie_values, expire_cookie, read_cookies, set_cookie
 
 COOKIE_TEXT = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, blacklist_characters='",;\\'), max_size=80)
 
@@ -40,14 +40,23 @@ def test_a_flood_of_one_name_is_bounded():
 
 @given(st.text(max_size=200))
 def test_no_header_makes_reading_raise(header):
-    values = cookie_values(header, "_fh")
-    assert not values or has_cookie(header, "_fh")
+    found = read_cookies(header, ("_fh", "_fbp"))
+    assert set(found) <= {"_fh", "_fbp"}
+    assert cookie_values(header, "_fh") == found.get("_fh", [])
+
+
+def test_several_names_are_read_in_one_pass():
+    assert read_cookies("_fbc=1; _fh=a; _fbp=; _fbc=2; _ga=x", ("_fh", "_fbc", "_fbp")) == {
+        "_fbc": ["1", "2"],
+        "_fh": ["a"],
+        "_fbp": [],
+    }
 
 
 def test_an_unusable_cookie_was_still_sent():
-    assert has_cookie("_fbc=", "_fbc")
-    assert has_cookie("x=1; _fbc=" + "x" * 9000, "_fbc")
-    assert not has_cookie("x_fbc=1", "_fbc")
+    assert read_cookies("_fbc=", ("_fbc",)) == {"_fbc": []}
+    assert read_cookies("x=1; _fbc=" + "x" * 9000, ("_fbc",)) == {"_fbc": []}
+    assert read_cookies("x_fbc=1", ("_fbc",)) == {}
 
 
 def test_a_visitor_cookie_looks_exactly_like_this():
