@@ -1,0 +1,90 @@
+import os
+import socket
+import stat
+
+import pytest
+
+from proxy.config.machine import data_folder, examine, keyring
+from proxy.config.settings import Settings
+from proxy.errors import ConfigError
+from proxy.privacy.keys import Keyring, generate_key
+
+
+@pytest.fixture
+def settings(tmp_path):
+    def settings(**more):
+        return Settings.model_validate(
+            {
+                "site": {"origins": ["https://www.shop.example"]},
+                "listen": {"host": "127.0.0.1", "port": 0},
+                "admin": {"port": None},
+                "data": tmp_path / "data",
+                **more,
+            }
+        )
+
+    return settings
+
+
+def test_the_keys_are_made_once_and_then_read(settings):
+    ready = settings()
+    data_folder(ready)
+    sealed = keyring(ready).seal("test", b"x")
+    assert keyring(ready).open("test", sealed) == b"x"
+    assert stat.S_IMODE((ready.data / "keys").stat().st_mode) == 0o600
+    assert stat.S_IMODE(ready.data.stat().st_mode) == 0o700
+
+
+def test_configured_keys_are_used_and_no_file_is_made(settings):
+    key = generate_key()
+    ready = settings(keys=key)
+    data_folder(ready)
+    assert keyring(ready).open("test", Keyring.parse(key).seal("test", b"x")) == b"x"
+    assert list(ready.data.iterdir()) == []
+
+
+def test_a_key_file_without_keys_is_named(settings):
+    ready = settings()
+    (data_folder(ready) / "keys").write_text("nonsense\n")
+    with pytest.raises(ConfigError, match=r"keys: key file .*/data/keys: key 1 of 1") as caught:
+        keyring(ready)
+    assert "nonsense" not in str(caught.value)
+    assert [fault.path for fault in examine(ready)[0]] == [("keys",)]
+
+
+def test_looking_leaves_nothing_behind(settings, tmp_path):
+    assert examine(settings()) == ([], [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_user(settings, tmp_path):
+    (tmp_path / "file").write_text("")
+    for ready in (settings(data=tmp_path / "file"), settings(data=tmp_path / "file" / "data")):
+        faults, _ = examine(ready)
+        assert [fault.path for fault in faults] == [("data",)]
+        assert "not a directory" in faults[0].message
+        assert str(os.geteuid()) in faults[0].advice
+        with pytest.raises(ConfigError, match="the data folder"):
+            data_folder(ready)
+
+
+def test_a_read_only_folder_is_a_fault(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere, so the answer is given
+    faults, _ = examine(settings(data=tmp_path / "a" / "b"))
+    assert faults[0].message.endswith("permission denied")
+
+
+def test_a_taken_port_is_a_warning_because_the_service_may_be_running(settings):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        faults, warnings = examine(settings(listen={"host": "127.0.0.1", "port": port}))
+    assert faults == []
+    assert warnings == [f"listen.port: {port} is taken on 127.0.0.1; fine if that is this service, running already."]
+
+
+def test_an_address_this_machine_does_not_have_is_a_fault(settings):
+    faults, warnings = examine(settings(listen={"host": "192.0.2.1", "port": 0}))
+    assert [(fault.path, fault.message.split(": ")[0]) for fault in faults] == [
+        (("listen", "host"), "listening on 192.0.2.1:0")
+    ]
+    assert warnings == []
