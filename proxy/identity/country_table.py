@@ -44,7 +44,7 @@ BY BLR Belarus
 BZ BLZ Belize
 CA CAN Canada
 CC CCK Cocos (Keeling) Islands
-CD COD The Democratic Republic of the Congo; Democratic Republic of the Congo; DR Congo; Congo-Kinshasa
+CD COD Democratic Republic of the Congo; Congo, The Democratic Republic of the; DR Congo; Congo-Kinshasa
 CF CAF Central African Republic
 CG COG Congo; Republic of the Congo; Congo-Brazzaville
 CH CHE Switzerland
