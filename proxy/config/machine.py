@@ -6,6 +6,7 @@ created, only its creation is judged.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
@@ -14,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from proxy.config.settings import Settings
-from proxy.errors import ConfigError, Fault
+from proxy.errors import ConfigError, Fault, LogUnavailable
+from proxy.log.database import path_of
+from proxy.log.view import LogView
 from proxy.privacy.keys import Keyring, load_or_create
 
 KEY_FILE = "keys"
@@ -24,11 +27,15 @@ KEY_FILE = "keys"
 def keyring(settings: Settings) -> Keyring:
     """The configured keys, else those of the key file in `data`, which is made when there is none.
 
-    `data` must exist (see `data_folder`). Raises `ConfigError` that names the file and the way out.
+    `data` must exist (see `data_folder`). Raises `ConfigError` that names the file and the way out. Never makes keys
+    beside a log that other keys wrote: they would not open it.
     """
     if settings.keys is not None:
         return Keyring.parse(settings.keys.get_secret_value())  # `load` has seen to it that this works
-    path = settings.data / KEY_FILE
+    path, log = settings.data / KEY_FILE, path_of(settings.data)
+    if log.exists() and not path.exists():
+        advice = "restore it from your backup, or set `keys`; or move the log away to go on without its events"
+        raise ConfigError([Fault(("keys",), f"the key file {path} is missing, but {log} needs its keys", advice)])
     try:
         return load_or_create(path)
     except ValueError as error:
@@ -49,7 +56,7 @@ def data_folder(settings: Settings) -> Path:
 
 
 def examine(settings: Settings) -> tuple[list[Fault], list[str]]:
-    """What stops a start on this machine now, and what may (sentences)."""
+    """What stops a start on this machine now, and what may (sentences). Not for use within an event loop."""
     faults = [*_about_folder(settings), *_about_keys(settings)]
     warnings = []
     for section, host, port in _listeners(settings):
@@ -82,11 +89,23 @@ def _about_folder(settings: Settings) -> Iterator[Fault]:
 
 
 def _about_keys(settings: Settings) -> Iterator[Fault]:
-    if settings.keys is None and (settings.data / KEY_FILE).exists():
-        try:
-            keyring(settings)
-        except ConfigError as error:
-            yield from error.faults
+    """Whether the keys are keys, and those of the log that is there already."""
+    log = path_of(settings.data)
+    if settings.keys is None and not (settings.data / KEY_FILE).exists() and not log.exists():
+        return
+    try:
+        keys = keyring(settings)
+        if log.exists():
+            asyncio.run(_open_log(settings.data, keys))
+    except ConfigError as error:
+        yield from error.faults
+    except LogUnavailable as error:
+        yield Fault(("data",), str(error))
+
+
+async def _open_log(folder: Path, keys: Keyring) -> None:
+    view = await LogView.open(folder, keys)
+    await view.close()
 
 
 def _try_writing(folder: Path) -> None:

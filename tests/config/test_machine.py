@@ -7,6 +7,7 @@ import pytest
 from proxy.config.machine import data_folder, examine, keyring
 from proxy.config.settings import Settings
 from proxy.errors import ConfigError
+from proxy.log.database import prepare
 from proxy.privacy.keys import Keyring, generate_key
 
 
@@ -50,6 +51,34 @@ def test_a_key_file_without_keys_is_named(settings):
         keyring(ready)
     assert "nonsense" not in str(caught.value)
     assert [fault.path for fault in examine(ready)[0]] == [("keys",)]
+
+
+@pytest.fixture
+def logged(settings):
+    """Settings whose folder holds a log, written with keys of its own."""
+    ready = settings()
+    prepare(data_folder(ready), keyring(ready))
+    return ready
+
+
+def test_keys_that_open_the_log_are_fine(logged):
+    assert examine(logged) == ([], [])
+
+
+def test_other_keys_than_the_log_s_are_a_fault_before_the_start(logged, settings):
+    faults, _ = examine(settings(keys=generate_key()))
+    assert [fault.path for fault in faults] == [("keys",)]
+    assert "opens the event log" in faults[0].message
+    former = (logged.data / "keys").read_text().strip()
+    assert examine(settings(keys=f"{generate_key()},{former}")) == ([], [])
+
+
+def test_no_new_keys_are_made_beside_a_log_of_others(logged):
+    (logged.data / "keys").unlink()
+    with pytest.raises(ConfigError, match=r"the key file .*/keys is missing, but .*/log\.db needs its keys"):
+        keyring(logged)
+    assert [fault.path for fault in examine(logged)[0]] == [("keys",)]
+    assert not (logged.data / "keys").exists()
 
 
 def test_looking_leaves_nothing_behind(settings, tmp_path):
