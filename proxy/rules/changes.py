@@ -12,7 +12,7 @@ from proxy.rules.faults import Faults, Path, kind_of, shown
 from proxy.rules.fields import EVENT, GROUPS, Field
 from proxy.rules.references import Produce, moved, read_reference
 from proxy.rules.shape import Shape
-from proxy.rules.values import Kind, event_name, parse
+from proxy.rules.values import Kind, Unfit, event_name, parse
 
 KEYS = {
     "rename": "moves fields: {old: new}",
@@ -135,8 +135,9 @@ class _Reader:
         for at, part in enumerate(value if is_list else (value,)):
             try:
                 parsed = parse(field.kind, part, field.choices)
-            except ValueError as error:
-                self.faults.add((*path, at) if is_list else path, f"expected {error}, got {shown(part)}")
+            except Unfit as error:
+                here = (*path, at) if is_list else path
+                self.faults.add(here, f"expected {error}, got {shown(part)}", error.advice)
                 return None
             values.append(part if field.kind is Kind.FREE else parsed)
         if field.many:

@@ -16,6 +16,7 @@ from proxy.rules.examples import read_examples
 from proxy.rules.faults import Faults, Path, did_you_mean, kind_of, shown
 from proxy.rules.rules import Rule, Rules, Target
 from proxy.rules.targets import read_sample, read_targets
+from proxy.rules.values import text
 
 KEYS = {
     "name": "what explain, metrics and logs call it",
@@ -114,9 +115,10 @@ class _Compiler:
     def _name(self, raw: Mapping[Any, Any], path: Path) -> str:
         at = path[-1]
         assert isinstance(at, int)
-        name = raw.get("name", f"rule {at + 1}")
-        if not isinstance(name, str) or not name.strip():
-            self.faults.add((*path, "name"), f"expected a text, got {kind_of(name)}", "put it in quotes")
+        given = raw.get("name", f"rule {at + 1}")
+        name = None if isinstance(given, bool) else text(given)
+        if name is None or not name.strip():
+            self.faults.add((*path, "name"), f"expected a name, got {shown(given)}", "or leave it out")
             return f"rule {at + 1}"
         if name in self.named:
             self.faults.add(

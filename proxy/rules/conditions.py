@@ -17,7 +17,7 @@ import msgspec
 from proxy.rules.faults import Faults, Path, did_you_mean, kind_of, shown
 from proxy.rules.fields import EVENT, ITEM, Field, Table
 from proxy.rules.operators import ALLOWED, LISTS, Test, argument, compare, describe
-from proxy.rules.values import Kind
+from proxy.rules.values import Kind, Unfit
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -170,9 +170,8 @@ class Reader:
         for at, value in enumerate(values):
             try:
                 wanted.append(argument(field, name, value))
-            except ValueError as error:
-                advice = did_you_mean(value, field.choices) if field.choices else ""
-                self.faults.add((*path, at) if many else path, f"expected {error}, got {shown(value)}", advice)
+            except Unfit as error:
+                self.faults.add((*path, at) if many else path, f"expected {error}, got {shown(value)}", error.advice)
         if len(wanted) < len(values):
             return None
         done = compare(field, name, wanted, [_said(value) for value in values])

@@ -91,7 +91,9 @@ class Draft:
 def without_parameter(url: str, parameter: str | None) -> str:
     """`url` without one query parameter (None: without any); everything else stays to the byte."""
     address, hash_mark, fragment = url.partition("#")
-    address, _, query = address.partition("?")
+    address, question_mark, query = address.partition("?")
+    if not question_mark:
+        return url
     kept = []
     if parameter is not None:
         kept = [pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]) != parameter]

@@ -21,7 +21,7 @@ from proxy.event import ConsentState, Event, Item, Purpose
 from proxy.rules.conditions import Condition
 from proxy.rules.faults import Faults, Path, did_you_mean, kind_of, shown
 from proxy.rules.fields import EVENT, ITEM, Field, Table
-from proxy.rules.values import Kind, parse, scalars, text
+from proxy.rules.values import Kind, Unfit, parse, scalars, text
 
 EXAMPLE_TIME_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
 HOST = "www.shop.example"
@@ -150,9 +150,8 @@ class _Reader:
     def _parsed(self, field: Field, raw: Any, path: Path) -> Any:
         try:
             return parse(field.kind, raw, field.choices)
-        except ValueError as error:
-            advice = did_you_mean(raw, field.choices) if field.choices else ""
-            self.faults.add(path, f"expected {error}, got {shown(raw)}", advice)
+        except Unfit as error:
+            self.faults.add(path, f"expected {error}, got {shown(raw)}", error.advice)
             return None
 
     def _items(self, raw: Any, path: Path) -> list[dict[str, Any]]:

@@ -40,9 +40,10 @@ FEW = 16
 
 
 def shown(value: object) -> str:
-    """A value of the operator's own file, as a message shows it: quoted, one line, never longer than a line."""
-    text = f"'{value}'" if isinstance(value, str) else str(value)
-    text = " ".join(text.split())
+    """A scalar of the operator's file as people write it, at most a line; of collections only what they are."""
+    if isinstance(value, (bool, type(None), list, tuple, dict)):
+        return str(value).lower() if isinstance(value, bool) else kind_of(value)
+    text = " ".join((f"'{value}'" if isinstance(value, str) else str(value)).split())
     return text if len(text) <= LINE else f"{text[: LINE - 1]}…"
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from proxy.rules.fields import Field
-from proxy.rules.values import Kind, event_name, is_absent, number, parse, scalars
+from proxy.rules.values import Kind, Unfit, event_name, is_absent, number, parse, scalars
 
 Test = Callable[[Any], bool]
 
@@ -63,10 +63,10 @@ ORDERING: dict[str, tuple[Callable[[Decimal, Decimal], bool], str]] = {
 
 
 def argument(field: Field, name: str, raw: Any) -> Any:
-    """One (non-list) argument of operator `name`, typed; `ValueError` says what was expected instead."""
+    """One (non-list) argument of operator `name`, typed; raises `Unfit`."""
     if name in ("present", "absent"):
         if not isinstance(raw, bool):
-            raise ValueError("true or false")
+            raise Unfit("true or false")
         return raw
     if name in ORDERING:
         return parse(Kind.NUMBER, raw)
@@ -173,7 +173,7 @@ def _pattern(raw: Any, *, fold: bool) -> Any:
     except re2.error as error:
         said = error.args[0] if error.args else ""
         reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-        raise ValueError(f"an RE2 pattern: {reason}") from None
+        raise Unfit(f"an RE2 pattern ({reason})") from None
 
 
 PATTERN_BYTES = 1 << 20
@@ -199,8 +199,8 @@ def _network(raw: Any) -> IPv4Network | IPv6Network:
     try:
         meant = ip_network(written, strict=False)
     except ValueError:
-        raise ValueError("a network such as 203.0.113.0/24") from None
-    raise ValueError(f"a network; {written} has bits set behind its prefix: did you mean '{meant}'?")
+        raise Unfit("a network such as 203.0.113.0/24") from None
+    raise Unfit("a network without bits set behind its prefix", f"did you mean '{meant}'?")
 
 
 def _in_network(field: Field, wanted: Sequence[IPv4Network | IPv6Network]) -> Test:

@@ -13,7 +13,7 @@ from typing import Any
 from proxy.event import Event
 from proxy.rules.faults import Faults, Path, shown
 from proxy.rules.fields import EVENT, Field
-from proxy.rules.values import Kind, is_absent, parse, scalars
+from proxy.rules.values import Kind, Unfit, is_absent, parse, scalars
 
 Produce = Callable[[Event], Any]
 """The value for an event, or None: leave the field alone."""
@@ -85,7 +85,7 @@ def carried(value: Any, target: Field) -> Any:
     for part in parts:
         try:
             parsed.append(parse(target.kind, part, target.choices))
-        except ValueError:
+        except Unfit:
             continue
     if target.many:
         return tuple(parsed) or None

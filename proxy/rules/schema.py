@@ -1,12 +1,12 @@
 """JSON Schema of the rules list, so that an editor completes fields, operators and destinations while one types.
 
 Derived from the same tables the compiler reads. It may accept what the compiler refuses (contradictions, names that
-must be defined above); it never refuses what the compiler accepts.
+must be defined above); it never refuses what the compiler accepts, nor a `${…}` that stands for a value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from proxy.rules import changes, compile as rule, examples, targets
@@ -16,99 +16,113 @@ from proxy.rules.values import Kind
 
 Schema = dict[str, Any]
 
-_SCALAR: Schema = {"type": ["string", "number", "boolean"]}
 _SHARE: Schema = {"type": ["number", "string"], "exclusiveMinimum": 0, "maximum": 1}
-_VALUES: dict[Kind, Schema] = {
-    Kind.NUMBER: {"type": ["number", "string"]},
-    Kind.WHOLE: {"type": ["integer", "string"]},
-    Kind.FLAG: {"enum": [True, False, "true", "false"]},
-    Kind.CURRENCY: {"type": "string", "pattern": "^[A-Za-z]{3}$"},
-    Kind.FREE: _SCALAR,
-}
 _TEXT: Schema = {"type": ["string", "number"]}
+_ANY: Schema = {"type": ["string", "number", "boolean"]}
+_VALUES: dict[Kind, Schema] = {
+    Kind.FLAG: {"enum": [True, False]},
+    Kind.FREE: _ANY,
+}
+_REFERENCE: Schema = {"type": "string", "pattern": r"\$\{"}
 
 
 def rules_schema(destinations: Collection[str] | None = None) -> Schema:
-    """Schema of the value of `rules`. `destinations`: names to offer; None: any name."""
-    made = _Maker(destinations)
-    return {"type": "array", "items": {"anyOf": [made.rule(), made.define()]}}
+    """A schema of the value of `rules` that stands alone. `destinations`: names to offer; None: any name."""
+    return {"type": "array", "items": _ref("rule"), "$defs": rule_definitions(destinations)}
 
 
-class _Maker:
-    def __init__(self, destinations: Collection[str] | None) -> None:
-        self.destination: Schema = {"type": "string"} if destinations is None else {"enum": sorted(destinations)}
+def rule_definitions(destinations: Collection[str] | None = None) -> dict[str, Schema]:
+    """What goes below `$defs` of a schema whose rules are `{"$ref": "#/$defs/rule"}`; every name begins with `rule`."""
+    matchers = {_matcher_name(field): _matcher(field) for table in (EVENT, ITEM) for field in _fields(table)}
+    return {
+        "rule": {"if": {"required": ["define"]}, "then": _define(), "else": _rule()},
+        "rule_condition": _condition(EVENT, "rule_condition"),
+        "rule_item_condition": _condition(ITEM, "rule_item_condition"),
+        "rule_destination": {"type": "string"} if destinations is None else {"enum": sorted(destinations)},
+        "rule_target": _target(),
+        "rule_example": _object(examples.KEYS, {**_expected(), "given": _values(_fields(EVENT), _given)}),
+        "rule_example_target": _object(examples.TARGET_KEYS, _expected(), required=["destination"]),
+        "rule_set": _values([field for field in _fields(EVENT) if field.settable], _fixed),
+        **matchers,
+    }
 
-    def rule(self) -> Schema:
-        shapes = {
-            "name": {"type": "string", "minLength": 1},
-            "when": _condition(EVENT),
-            "drop": {"type": "boolean"},
-            "sample": _SHARE,
+
+def _rule() -> Schema:
+    target = {"anyOf": [_ref("rule_destination"), _ref("rule_target")]}
+    return _object(
+        rule.KEYS,
+        {
             **_changes(),
-            "send_to": _one_or_many({"anyOf": [self.destination, self._target()]}),
-            "examples": {"type": "array", "minItems": 1, "items": self._example()},
-        }
-        return _object(_described(shapes, rule.KEYS))
+            "name": {"type": "string", "minLength": 1},
+            "when": _ref("rule_condition"),
+            "drop": {"type": "boolean"},
+            "send_to": _one_or_many(target),
+            "examples": {"type": "array", "minItems": 1, "items": _ref("rule_example")},
+        },
+    )
 
-    def define(self) -> Schema:
-        conditions = {"type": "object", "minProperties": 1, "additionalProperties": _condition(EVENT)}
-        described = {**conditions, "description": "named conditions for the rules below: is: NAME"}
-        return _object({"define": described}, required=["define"])
 
-    def _target(self) -> Schema:
-        shapes = {"destination": self.destination, "as": {"type": "string"}, "sample": _SHARE, **_changes()}
-        return _object(_described(shapes, targets.KEYS), required=["destination"])
+def _define() -> Schema:
+    conditions = {"type": "object", "minProperties": 1, "additionalProperties": _ref("rule_condition")}
+    return _object({"define": "named conditions for the rules below: is: NAME"}, {"define": conditions})
 
-    def _example(self) -> Schema:
-        shape = {"sets": _fields(EVENT.fields.values(), _given), "removes": _one_or_many(_named(_all_names()))}
-        target = _object(
-            _described({"destination": self.destination, "as": {"type": "string"}, **shape}, examples.TARGET_KEYS),
-            required=["destination"],
-        )
-        shapes = {
-            "given": _fields(EVENT.fields.values(), _given),
-            "sends_to": {
-                "anyOf": [self.destination, target, {"type": "array", "items": {"anyOf": [self.destination, target]}}]
-            },
-            "sends": {"type": "boolean"},
-            "drops": {"type": "boolean"},
-            **shape,
-        }
-        return _object(_described(shapes, examples.KEYS))
+
+def _target() -> Schema:
+    forms = {**_changes(), "destination": _ref("rule_destination"), "as": {"type": "string"}}
+    return _object(targets.KEYS, forms, required=["destination"])
+
+
+def _expected() -> dict[str, Schema]:
+    target = {"anyOf": [_ref("rule_destination"), _ref("rule_example_target")]}
+    return {
+        "destination": _ref("rule_destination"),
+        "as": {"type": "string"},
+        "sends_to": {"anyOf": [target, {"type": "array", "items": target}]},
+        "sends": {"type": "boolean"},
+        "drops": {"type": "boolean"},
+        "sets": _values(_fields(EVENT), _given),
+        "removes": _one_or_many(_name_of(_fields(EVENT))),
+    }
 
 
 def _changes() -> dict[str, Schema]:
-    settable = [field for field in EVENT.fields.values() if field.settable]
-    removable = [name for name in _all_names() if _field(name).removable]
+    """The forms of `changes.KEYS`, and `sample`."""
     groups = [f"{group}.*" for group in GROUPS]
-    user = [path for path in EVENT.fields if path.startswith("user.")]
-    shapes = {
+    removable = [field for field in _fields(EVENT) if field.removable]
+    kept = [field for field in _fields(EVENT) if field.removable or field.path in changes.ALWAYS_KEPT]
+    return {
         "rename": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}},
-        "set": _fields(settable, _set),
-        "default": _fields(settable, _set),
-        "remove": _one_or_many(_named([*removable, *groups])),
-        "only": _one_or_many(_named([*removable, *changes.ALWAYS_KEPT, *groups])),
-        "hash_only": _one_or_many({"enum": [*user, "user.*"]}),
+        "set": _ref("rule_set"),
+        "default": _ref("rule_set"),
+        "remove": _one_or_many(_name_of(removable, groups)),
+        "only": _one_or_many(_name_of(kept, groups)),
+        "hash_only": _one_or_many({"enum": [path for path in EVENT.fields if path.startswith("user.")] + ["user.*"]}),
+        "sample": _SHARE,
     }
-    return _described(shapes, changes.KEYS)
 
 
-def _condition(table: Table) -> Schema:
-    """Nested conditions are left open one level down: a schema that contains itself needs a name of its own."""
-    properties = {name: _matcher(_field(name, table)) for name in _all_names(table)}
-    inner: Schema = {"type": "object", "minProperties": 1}
-    properties |= {
-        "any": {"type": "array", "minItems": 1, "items": inner, "description": "one of these conditions holds"},
-        "all": {"type": "array", "minItems": 1, "items": inner, "description": "all of these conditions hold"},
-        "not": {**inner, "description": "this condition does not hold"},
+def _condition(table: Table, name: str) -> Schema:
+    forms = {written: _ref(_matcher_name(field)) for field in _fields(table) for written in _names_of(field, table)}
+    several = {"type": "array", "minItems": 1, "items": _ref(name)}
+    forms |= {
+        "any": {**several, "description": "one of these conditions holds"},
+        "all": {**several, "description": "all of these conditions hold"},
+        "not": {"description": "this condition does not hold", "allOf": [_ref(name)]},
     }
     if table is EVENT:
-        properties["any_item"] = {**_condition(ITEM), "description": "one item satisfies all of this"}
-        properties["is"] = {"type": "string", "description": "a condition named by `define`"}
-    schema = _object(properties, minProperties=1)
-    if table is EVENT:
-        schema["patternProperties"] = {_FAMILIES: _matcher(EVENT.families["custom"]("key"))}
+        forms["any_item"] = {"description": "one item satisfies all of this", "allOf": [_ref("rule_item_condition")]}
+        forms["is"] = {"type": "string", "description": "a condition named by `define` further up"}
+    schema: Schema = {"type": "object", "minProperties": 1, "additionalProperties": False, "properties": forms}
+    if table.families:
+        schema["patternProperties"] = {FAMILIES: _ref(_matcher_name(table.families["custom"]("key")))}
     return schema
+
+
+def _matcher_name(field: Field) -> str:
+    """One matcher serves all fields of a kind, and of a set of choices."""
+    if field.choices:
+        return f"rule_wanted_{field.path.rpartition('.')[2] if field.path == 'action_source' else 'consent'}"
+    return f"rule_wanted_{field.kind.name.lower()}"
 
 
 def _matcher(field: Field) -> Schema:
@@ -117,71 +131,70 @@ def _matcher(field: Field) -> Schema:
     for name, kinds in ALLOWED.items():
         if field.kind not in kinds:
             continue
-        argument = one
+        argument = one if name in ("equals", "one_of") else _TEXT
         if name in ("present", "absent"):
             argument = {"type": "boolean"}
         elif name in ORDERING:
             argument = {"type": ["number", "string"]}
-        elif name not in ("equals", "one_of"):
-            argument = _TEXT
         operators[name] = _one_or_many(argument) if name in LISTS else argument
-    forms = [_object(operators, minProperties=1)]
-    return {
-        "anyOf": forms if field.kind is Kind.ITEMS else [one, {"type": "array", "minItems": 1, "items": one}, *forms]
-    }
+    asked = {"type": "object", "minProperties": 1, "additionalProperties": False, "properties": operators}
+    return asked if field.kind is Kind.ITEMS else {"anyOf": [*_one_or_many(one)["anyOf"], asked]}
 
 
 def _value(field: Field) -> Schema:
     if field.choices:
-        return {"enum": list(map(str, field.choices))}
+        return {"anyOf": [{"enum": list(map(str, field.choices))}, _REFERENCE]}
     return _VALUES.get(field.kind, _TEXT)
 
 
-def _set(field: Field) -> Schema:
-    fixed = _one_or_many(_value(field)) if field.many else _value(field)
-    return {"anyOf": [fixed, {"type": "string", "pattern": r"\$\{"}]}
+def _fixed(field: Field) -> Schema:
+    one: Schema = {"anyOf": [_value(field), _REFERENCE]} if field.kind is Kind.FLAG else _value(field)
+    return _one_or_many(one) if field.many or field.kind is Kind.FREE else one
 
 
 def _given(field: Field) -> Schema:
     if field.kind is Kind.ITEMS:
-        item = _object({key: _value(part) for key, part in ITEM.fields.items()})
-        return {"type": "array", "items": item}
-    return _one_or_many(_value(field)) if field.many else _value(field)
+        parts = {part.path: _value(part) for part in _fields(ITEM)}
+        return {"type": "array", "items": {"type": "object", "additionalProperties": False, "properties": parts}}
+    return {} if field.kind is Kind.FREE else _fixed(field)
 
 
-def _fields(fields: Iterable[Field], shape: Any) -> Schema:
-    """An object of fields, by their full and their short names; families take anything."""
-    named = {field.path: shape(field) for field in fields}
-    named |= {alias: named[path] for alias, path in EVENT.aliases.items() if path in named}
-    return {**_object(named), "patternProperties": {_FAMILIES: {}}}
+def _values(fields: Iterable[Field], form: Callable[[Field], Schema]) -> Schema:
+    """{field: value}, by full and by short names."""
+    named = {written: form(field) for field in fields for written in _names_of(field, EVENT)}
+    families = {FAMILIES: form(EVENT.families["custom"]("key"))}
+    return {"type": "object", "additionalProperties": False, "properties": named, "patternProperties": families}
 
 
-def _named(names: Iterable[str]) -> Schema:
-    return {"anyOf": [{"enum": list(names)}, {"type": "string", "pattern": _FAMILIES}]}
+def _name_of(fields: Iterable[Field], groups: Iterable[str] = ()) -> Schema:
+    names = [written for field in fields for written in _names_of(field, EVENT)]
+    return {"anyOf": [{"enum": [*names, *groups]}, {"type": "string", "pattern": FAMILIES}]}
 
 
-def _all_names(table: Table = EVENT) -> list[str]:
-    return [*table.fields, *table.aliases]
+def _fields(table: Table) -> list[Field]:
+    families = [make("key") for make in table.families.values()] if table is EVENT else []
+    return [*table.fields.values(), *(field for field in families if field.kind is Kind.FREE)]
 
 
-def _field(name: str, table: Table = EVENT) -> Field:
-    field = table.find(name)
-    assert field is not None
-    return field
+def _names_of(field: Field, table: Table) -> list[str]:
+    """How a field may be written; nothing for a family, whose names are a pattern."""
+    if field.path not in table.fields:
+        return []
+    return [*(alias for alias, path in table.aliases.items() if path == field.path), field.path]
 
 
-_FAMILIES = rf"^({'|'.join(family.replace('.', '[.]') for family in EVENT.families)})[.][^*]"
+FAMILIES = rf"^({'|'.join(family.replace('.', '[.]') for family in EVENT.families)})[.][^*]"
 
 
-def _object(properties: Mapping[str, Schema], **more: Any) -> Schema:
-    return {"type": "object", "properties": dict(properties), "additionalProperties": False, **more}
+def _object(helps: Mapping[str, str], forms: Mapping[str, Schema], **more: Any) -> Schema:
+    """An object with exactly the keys of `helps`, each with its help text."""
+    properties = {key: {"description": text, **forms[key]} for key, text in helps.items()}
+    return {"type": "object", "additionalProperties": False, "properties": properties, **more}
 
 
 def _one_or_many(one: Schema) -> Schema:
     return {"anyOf": [one, {"type": "array", "minItems": 1, "items": one}]}
 
 
-def _described(shapes: Mapping[str, Schema], words: Mapping[str, str]) -> dict[str, Schema]:
-    """The same keys, each with its help text; both name the same keys."""
-    assert shapes.keys() == words.keys(), shapes.keys() ^ words.keys()
-    return {key: {**shapes[key], "description": text} for key, text in words.items()}
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}

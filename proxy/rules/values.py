@@ -1,6 +1,6 @@
 """Kinds of values and how text becomes them: what YAML says at load, what `${…}` and `rename` carry at run time.
 
-`parse` is strict and total: a typed value, or `ValueError` with the reason in words. Numbers and text may stand for
+`parse` is strict and total: a typed value, or `Unfit` with the reason in words. Numbers and text may stand for
 each other (YAML writes both), so `value: "120"` and `value: 120` mean the same; true and false never mean a number.
 """
 
@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
+from proxy.rules.faults import did_you_mean
 from proxy.vocabulary import canonical
 
 
@@ -28,7 +29,15 @@ class Kind(StrEnum):
     CHOICE = "one of a few words"
     ADDRESS = "an IP address"
     ITEMS = "a list of items"
-    FREE = "a free value"
+    FREE = "a text, a number, true or false"
+
+
+class Unfit(ValueError):  # noqa: N818 - it never leaves this package: readers turn it into a fault
+    """A value that is not what was expected; the text says what that is, `advice` may know the way out."""
+
+    def __init__(self, expected: str, advice: str = "") -> None:
+        self.advice = advice
+        super().__init__(expected)
 
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
@@ -95,14 +104,14 @@ def event_name(raw: str) -> str:
 
 
 def parse(kind: Kind, raw: Any, choices: tuple[str, ...] = ()) -> Any:
-    """`raw` as a value of `kind`; `ValueError` says what was expected."""
+    """`raw` as a value of `kind`; raises `Unfit`."""
     if kind is Kind.CHOICE:
         if raw in choices:
             return raw
-        raise ValueError(f"one of {', '.join(choices)}")
+        raise Unfit(f"one of {', '.join(choices)}", did_you_mean(raw, choices, "write one of them"))
     value = _PARSERS[kind](raw)
     if value is None:
-        raise ValueError(kind.value)
+        raise Unfit(kind.value)
     return value
 
 
