@@ -9,7 +9,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from publicsuffixlist import PublicSuffixList
+from proxy.identity.cookie_domain import registrable
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -29,7 +29,7 @@ def normalise_origin(text: str) -> str:
         raise ValueError("an origin ends after the host (and port); write it like https://www.shop.example")
     wildcard = "*." if parts.hostname.startswith("*.") else ""
     host = ascii_host(parts.hostname.removeprefix("*."))
-    if wildcard and (is_address(host) or is_public_suffix(host)):
+    if wildcard and (is_address(host) or registrable(host) is None):
         raise ValueError("`*.` must stand before a domain of your own, like https://*.shop.example")
     shown = f"[{host}]" if ":" in host else host
     tail = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
@@ -63,11 +63,3 @@ def is_local(host: str) -> bool:
     if is_address(host):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost" or host.endswith(".localhost")
-
-
-_suffixes = PublicSuffixList()
-
-
-def is_public_suffix(domain: str) -> bool:
-    """`com`, `co.uk`, `github.io`: names under which strangers register, so nothing may be shared across them."""
-    return bool(_suffixes.is_public(domain))

@@ -24,8 +24,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from proxy.config.origins import ascii_host, is_address, is_local, is_public_suffix, normalise_origin
+from proxy.config.origins import ascii_host, is_local, normalise_origin
 from proxy.destinations.base import DestinationSettings
+from proxy.identity.cookie_domain import refuse_public_suffix
 
 Network = IPv4Network | IPv6Network
 State = Literal["granted", "denied"]
@@ -72,14 +73,8 @@ class CookieSettings(Section):
     def _own_domain(cls, domain: str) -> str:
         if domain in ("auto", "host"):
             return domain
-        name = ascii_host(domain.removeprefix("."))
-        if is_address(name):
-            raise ValueError("cookies for an address need `host`")
-        if is_public_suffix(name):
-            raise ValueError(
-                f"{name} is a public suffix: browsers refuse cookies there; use your own domain, or `auto`"
-            )
-        return name
+        refuse_public_suffix(domain)
+        return domain.removeprefix(".").lower()
 
     @field_validator("name")
     @classmethod
