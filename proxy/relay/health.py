@@ -24,14 +24,15 @@ class Change(StrEnum):
     RESUMED = "destination_resumed"
 
 
-def running(state: ReaderState, *, delivered: int, now_ms: int) -> ReaderState:
-    """The platform answered and took or refused events: whatever was wrong with the way there is over."""
+def running(state: ReaderState, *, delivered: int, now_ms: int, warning: str = "") -> ReaderState:
+    """The platform answered and took or refused events: whatever was wrong with the way there is over. `warning`: what
+    it said besides."""
     return replace(
         state,
         attempts=0,
         next_attempt_ms=0,
         paused="",
-        last_error="",
+        last_error=f"taken, with a warning: {warning}" if warning else "",
         last_delivery_ms=now_ms if delivered else state.last_delivery_ms,
         delivered=state.delivered + delivered,
     )
@@ -68,4 +69,5 @@ def change(before: ReaderState, after: ReaderState) -> Change | None:
         return Change.RESUMED
     if after.attempts:
         return None if before.attempts else Change.FAILING
-    return Change.RECOVERED if before.attempts and not after.last_error else None  # else it only gave up
+    # A reader that gave its events up keeps the error it failed with: that is no recovery.
+    return Change.RECOVERED if before.attempts and after.last_error != before.last_error else None

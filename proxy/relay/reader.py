@@ -72,6 +72,7 @@ class Reader:
         self._epoch = 0
         self._stopping = False
         self._resting: list[asyncio.Future[object]] = []
+        self._warned = False
         self._committed = ReaderState()
         self._longest_s = 2 * max(
             ASKED_MAX_S, settings.probe_s, settings.backoff_max_s
@@ -166,7 +167,8 @@ class Reader:
             self._ledger.deliver(result.delivered)
             self._ledger.lose(result.losses)
             self._delivered.inc(len(result.delivered))
-            state = health.running(state, delivered=len(result.delivered), now_ms=self._clock())
+            warning = self._warning(verdict)
+            state = health.running(state, delivered=len(result.delivered), now_ms=self._clock(), warning=warning)
             state = await self._commit(batch, state)
         await self._commit(batch, state)
 
@@ -179,6 +181,14 @@ class Reader:
             verdict = Rejected(guard.INTERNAL, verdict.detail, rows=_every_row(parcel, verdict.detail))
         metrics.attempts.labels(self.name, VERDICTS[type(verdict)]).inc()
         return verdict
+
+    def _warning(self, verdict: Delivered | Rejected) -> str:
+        """What a platform says besides taking events: kept for `status`, and one line when it begins to."""
+        warning = self._cleaned("; ".join(verdict.warnings)) if isinstance(verdict, Delivered) else ""
+        if warning and not self._warned:
+            self._say.warning("destination_warns", advice=f"`firsthand status` shows what {self.name} said")
+        self._warned = bool(warning)
+        return warning
 
     def _rebuilt(self, items: tuple[Item, ...]) -> tuple[Parcel, ...]:
         plan = guard.build(self._destination, items, self._clock())

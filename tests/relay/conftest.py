@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
+from blockbuster import blockbuster_ctx
 
 from proxy.clock import DAY_S
 from proxy.config.settings import RelaySettings
@@ -100,7 +101,7 @@ class Scripted(Destination, kind="scripted"):
         if reply.status == 200 and isinstance(body, dict):
             if body.get("unjudgeable"):
                 raise TypeError("cannot read this")
-            return Delivered(rejected=_faults(body))
+            return Delivered(rejected=_faults(body), warnings=tuple(body.get("warnings", ())))
         if reply.status == 400:
             return Rejected("bad_row", "bad row, says the platform", rows=_faults(body))
         if reply.status == 401:
@@ -115,6 +116,10 @@ class Scripted(Destination, kind="scripted"):
         if self.settings.repairs and event.custom.get("bad") == "repairable":
             return replace(event, custom={**event.custom, "bad": False})
         return None
+
+
+def _id(row) -> str:
+    return row.get("id") or row["event_id"]
 
 
 del base.registry["scripted"]  # a platform of these tests only
@@ -154,7 +159,7 @@ class Platform:
 
     @property
     def accepted_ids(self) -> list[str]:
-        return [row["id"] for row in self.accepted]
+        return [_id(row) for row in self.accepted]
 
     def answer(self, body: bytes) -> Answer:
         rows = json.loads(body)["data"]
@@ -164,7 +169,7 @@ class Platform:
         if answered if answer.take is None else answer.take:
             self.accepted += rows
             named = answer.body.get("rows", ()) if answered and isinstance(answer.body, dict) else ()
-            self.refused_rows |= {rows[row]["id"] for row in named if row < len(rows)}
+            self.refused_rows |= {_id(rows[row]) for row in named if row < len(rows)}
         return answer
 
     def _own(self, rows) -> Answer:
@@ -295,6 +300,12 @@ class Kit:
         return {one.event.id: (one.letter.why, one.letter.detail) for one in await self.log.dead()}
 
 
+@pytest.fixture(autouse=True)
+def loop_is_never_blocked():
+    with blockbuster_ctx():
+        yield
+
+
 @pytest.fixture
 def time() -> Time:
     return Time()
@@ -305,7 +316,7 @@ async def platform(aiohttp_server) -> Platform:
     """A scripted platform on a real loopback socket."""
     found = Platform()
     app = web.Application()
-    app.router.add_post("/events", found.serve)
+    app.router.add_post("/{path:.*}", found.serve)
     server = await aiohttp_server(app, shutdown_timeout=0)
     found.url = str(server.make_url("")).rstrip("/")
     return found

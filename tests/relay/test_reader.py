@@ -524,3 +524,17 @@ async def test_healthy_traffic_writes_no_line_and_trouble_two(wire, time, answer
     ]
     assert lines[0]["destination"] == "one"
     assert lines[0]["why"] == "http_500"
+
+
+async def test_a_warning_beside_a_success_is_kept_and_said_once(wire, time, answer):
+    wire.platform.script = [answer(200, {"warnings": ["counted 49 of 50"]})] * 2
+    await wire.append(*wire.events(100))
+    with structlog.testing.capture_logs() as lines:
+        await wire.start()
+        await time.until_idle()
+        assert (await wire.state()).last_error == "taken, with a warning: counted 49 of 50"
+        await wire.append(*wire.events(1))
+        await time.until_idle()
+    assert [line["event"] for line in lines] == ["destination_warns"]
+    assert (await wire.state()).last_error == ""
+    assert len(wire.platform.accepted) == 101

@@ -2,6 +2,9 @@
 
 import asyncio
 
+from proxy.config.settings import LogSettings
+from proxy.log.sqlite import SqliteLog
+from proxy.privacy.keys import Keyring, generate_key
 from proxy.relay import reader
 
 
@@ -54,6 +57,28 @@ async def test_a_kill_at_any_moment_loses_nothing_and_repeats_at_most_the_reques
     again = len(wire.platform.accepted) - len(sent)
     assert again % 50 == 0
     assert again <= 50 * rounds
+
+
+async def test_a_restart_on_the_file_continues_where_it_was(wire, time, answer, tmp_path):
+    keyring = Keyring.parse(generate_key())
+    wire.platform.script = [answer(), answer(401)]
+    wire.log = log = await SqliteLog.open(tmp_path, keyring, LogSettings(), time.clock)
+    sent = await wire.append(*wire.events(70), *wire.events(1, bad=True))
+    await wire.start()
+    assert await time.next_sleep() == 300
+    await wire.stop()
+    await log.close()
+
+    wire.log = log = await SqliteLog.open(tmp_path, keyring, LogSettings(), time.clock)
+    assert (await wire.state()).paused == "token_expired: make a new token"
+    await wire.start()
+    await time.until_idle()
+    assert wire.platform.accepted_ids == sent[:70]
+    assert set(await wire.dead()) == {sent[70]}
+    stats = await wire.stats()
+    assert (stats.waiting, stats.state.delivered, stats.state.dead) == (0, 70, 1)
+    await wire.stop()
+    await log.close()
 
 
 async def test_two_relays_one_after_the_other_share_one_place_in_the_log(wire, time):
