@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from proxy.destinations.base import Row
@@ -31,6 +31,8 @@ _OURS = frozenset(
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _LARGEST_INT = 2**63 - 1
 _DIGITS = 15  # before the point; more is no amount of money, and no double keeps it
+_SMALLEST = Decimal(1).scaleb(-_DIGITS)
+_ROOMY = Context(prec=2 * _DIGITS + 1)  # the default of 28 digits raises on 15 before and 15 after the point
 _PERSONAL = frozenset(
     "em email e_mail mail user_email customer_email ph phone phone_number tel telephone mobile customer_phone "
     "fn ln first_name last_name firstname lastname full_name name customer_name db dob birth_date birthday birthdate "
@@ -142,7 +144,7 @@ def _number(amount: Decimal | None) -> Decimal | None:
         return None
     exponent = amount.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -_DIGITS:
-        return round(amount, _DIGITS)
+        return amount.quantize(_SMALLEST, context=_ROOMY)
     return amount if exponent <= 0 else Decimal(f"{amount:f}")
 
 

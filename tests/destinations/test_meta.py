@@ -112,7 +112,16 @@ def test_a_value_that_is_no_amount_is_no_value(value):
     assert row(replace(VIEW, name="purchase", data=Data(value=Decimal(value), currency="EUR"))).why == "no_value"
 
 
-@pytest.mark.parametrize(("value", "sent"), [("1E-20", b"0"), ("0E-40", b"0"), ("-5.00", b"-5.00"), ("0.1", b"0.1")])
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ("1E-20", b"0"),
+        ("0E-40", b"0"),
+        ("-5.00", b"-5.00"),
+        ("0.1", b"0.1"),
+        (f"{'9' * 15}.{'1' * 40}", b"999999999999999.111111111111111"),
+    ],
+)
 def test_an_amount_keeps_its_worth(value, sent):
     built = meta().build([replace(VIEW, name="purchase", data=Data(value=Decimal(value), currency="EUR"))], NOW_MS)
     text = built.requests[0].body.split(b'"value":')[1].split(b",")[0]
