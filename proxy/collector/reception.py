@@ -8,6 +8,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from proxy.clock import Clock
+from proxy.collector.bots import is_crawler
 from proxy.collector.client_ip import TrustedProxies
 from proxy.collector.origin import Origins
 from proxy.collector.pipeline import Rulebook, collect
@@ -48,6 +49,7 @@ class Reception:
         self._book = Rulebook(
             settings=settings, keeps_meta_cookies=has_meta if keeps_meta is None else keeps_meta, mint=mint
         )
+        _warm_up()
 
     def server(self, received_ms: int) -> Visit:
         """A request with an ingest key. Its connection tells nothing about the visitor, so it is not looked at."""
@@ -111,6 +113,12 @@ class Reception:
         for name in identity.sent:
             if usable[name] is None:
                 cookies_rejected.labels(name).inc()
+
+
+def _warm_up() -> None:
+    """What is read from disk and compiled when first asked for is wanted before the first visitor."""
+    cookie_domain("warm.example")
+    is_crawler("Mozilla/5.0")
 
 
 def _peer(request: web.Request) -> str | None:
