@@ -22,7 +22,7 @@ from proxy.config import crosscheck, yaml
 from proxy.config.env import expand
 from proxy.config.scalars import plain
 from proxy.config.settings import Settings
-from proxy.config.words import did_you_mean, faults_of, flags_as_numbers, is_section, shown
+from proxy.config.words import did_you_mean, faults_of, flags_as_numbers, is_section, outline, shown
 from proxy.destinations import load_all
 from proxy.destinations.base import Destination, DestinationSettings
 from proxy.errors import ConfigError, Fault
@@ -92,7 +92,10 @@ def read(raw: bytes | str, path: Path, env: Mapping[str, str], clock: Clock = sy
         raise ConfigError([*document.faults, Fault((), message, "the file begins with `site:`", line=1, column=1)])
     folder = path.absolute().parent
     expanded = expand(document.data, env, folder)
-    reading = _Reading(_without_empty_sections(expanded.data), expanded.written)
+    data = _without_empty_sections(expanded.data)
+    if "rules" in document.data:
+        data.setdefault("rules", None)  # emptied by `${RULES:-}`: as unclear as an empty list
+    reading = _Reading(data, expanded.written)
     destinations = reading.destinations()
     settings = reading.settings({name: destination.settings for name, destination in destinations.items()})
     rules = reading.rules()
@@ -135,7 +138,7 @@ class _Reading:
         entries = self.data.get("destinations", {})
         if not isinstance(entries, dict):
             advice = "write `name: {kind: …}` for each account"
-            self._fault(("destinations",), f"expected a mapping of names, got {shown(entries)}", advice)
+            self._fault(("destinations",), f"expected a mapping of names, got {outline(entries)}", advice)
             return {}
         kinds = load_all()
         made = {}
@@ -144,7 +147,7 @@ class _Reading:
             if not _NAME.fullmatch(name):
                 self._fault(at, "not a usable name", "use lower-case letters, digits, - and _, at most 64")
             if not isinstance(entry, dict):
-                self._fault(at, f"expected a mapping with `kind`, got {shown(entry)}", f"kinds: {', '.join(kinds)}")
+                self._fault(at, f"expected a mapping with `kind`, got {outline(entry)}", f"kinds: {', '.join(kinds)}")
                 continue
             kind = entry.get("kind")
             if kind is None:

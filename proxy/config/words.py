@@ -20,6 +20,7 @@ from proxy.errors import Fault, dotted
 
 _LONGEST_SHOWN = 60
 _FEW = 16
+_MAPPING_WANTED = ("dict_type", "mapping_type", "model_type", "model_attributes_type")
 
 
 def _number(value: float) -> str:
@@ -35,7 +36,7 @@ _EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     **dict.fromkeys(("string_type", "string_unicode"), lambda _: "text"),
     **dict.fromkeys(("literal_error", "enum"), lambda ctx: str(ctx["expected"])),
     **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type"), lambda _: "a list"),
-    **dict.fromkeys(("dict_type", "mapping_type", "model_type", "model_attributes_type"), lambda _: "a mapping"),
+    **dict.fromkeys(_MAPPING_WANTED, lambda _: "a mapping"),
     **dict.fromkeys(
         ("ip_v4_network", "ip_v6_network"), lambda _: "a network such as 10.0.0.0/8 or 2001:db8::/32 (no host bits set)"
     ),
@@ -125,6 +126,11 @@ def shown(value: object) -> str:
             return str(value)[:_LONGEST_SHOWN]
 
 
+def outline(value: object) -> str:
+    """For where a mapping is wanted: a text in its place may well be a credential, so it is not shown."""
+    return "text" if isinstance(value, str) else shown(value)
+
+
 def _fault(complaints: list[ErrorDetails], model: type[BaseModel], path: Path, full: Path, *, hidden: bool) -> Fault:
     details = complaints[0]
     context = details.get("ctx", {})
@@ -149,7 +155,8 @@ def _fault(complaints: list[ErrorDetails], model: type[BaseModel], path: Path, f
             full, "not of the right form" if hidden else f"{shown(details['input'])} has not the right form", about
         )
     no_value = hidden or details["type"] in ("too_short", "too_long")
-    got = "" if no_value else f", got {shown(details['input'])}"
+    show = outline if all(entry["type"] in _MAPPING_WANTED for entry in complaints) else shown
+    got = "" if no_value else f", got {show(details['input'])}"
     if not expectations:
         message = details["msg"][:1].lower() + details["msg"][1:]
         return Fault(full, f"not usable: {message}" if not hidden else "not usable", _help(field_at(model, path)))
