@@ -52,64 +52,93 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         return self.when.names if self.when else None
 
 
-class _Entry(msgspec.Struct, frozen=True):
-    """A rule as a plan holds it: `test` asks only what the plan does not know already."""
+_Test = Callable[[Event], bool] | None
+_Plan = tuple[tuple[_Test, Rule, tuple[str, ...] | None], ...]
+"""Rules as `decide` walks them: what is left to ask (None: nothing), the rule, and for a rule that only sends events
+as they are the destinations (None: `_apply` it)."""
 
-    at: int
-    test: Callable[[Event], bool] | None
-    rule: Rule
-    marks: tuple[str]
+_Sent = dict[tuple[str, str], Route]
+"""Routes by destination and name there."""
 
 
 class Rules:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
         named = {name for rule in rules for name in rule.names or ()}
-        self._whole = tuple(
-            _Entry(at, rule.when.test if rule.when else None, rule, (rule.name,)) for at, rule in enumerate(rules)
-        )
+        self._whole = tuple(_entry(rule, rule.when.test if rule.when else None) for rule in rules)
         self._by_name = {name: self._plan(name) for name in named}
         self._others = self._plan(None)
 
     def decide(self, event: Event, *, trace: bool = False) -> Decision:
         """Where `event` goes, in which shape. `trace`: also what each rule said to it, in order. Raises nothing."""
-        steps: list[Step] | None = [] if trace else None
-        sent: dict[tuple[str, str], Route] = {}
+        steps: list[Step] = []
+        sent: _Sent = {}
         dropped_by = None
-        for entry in self._whole if trace else self._by_name.get(event.name.lower(), self._others):
-            rule = entry.rule
-            matched = entry.test is None or entry.test(event)
-            if steps is not None:
+        for test, rule, plain in self._whole if trace else self._by_name.get(event.name.lower(), self._others):
+            matched = test is None or test(event)
+            if trace:
                 steps.append(_step(rule, event, matched=matched))
             if not matched:
                 continue
-            if rule.drop:
-                dropped_by = rule.name
-                sent.clear()
-                break
-            if rule.sample is not None and share(event) >= rule.sample:
+            if plain is not None:
+                for destination in plain:
+                    key = (destination, event.name)
+                    sent[key] = _again(sent[key], rule) if key in sent else Route(destination, event, (rule.name,))
+                continue
+            applied = _apply(rule, event, sent)
+            if applied is None:
                 dropped_by = None if sent else rule.name
                 break
-            if rule.change is not None:
-                event = rule.change(event)
-            for target in rule.targets:
-                _send(target, event, entry, sent)
-        return Decision(routes=tuple(sent.values()), dropped_by=dropped_by, trace=tuple(steps or ()))
+            event = applied
+        return Decision(routes=tuple(sent.values()), dropped_by=dropped_by, trace=tuple(steps))
 
-    def _plan(self, name: str | None) -> tuple[_Entry, ...]:
+    def _plan(self, name: str | None) -> _Plan:
         """The rules an event of this name can match; None: a name that no rule mentions."""
         plan = []
         possible = {name}  # a rule may give the event another name on the way
-        for entry in self._whole:
-            rule = entry.rule
+        for rule in self.rules:
             if rule.names is not None and rule.names.isdisjoint(possible):
                 continue
+            test = rule.when.test if rule.when else None
             if rule.when is not None and rule.names is not None and len(possible) == 1:
-                entry = msgspec.structs.replace(entry, test=rule.when.beyond_names())  # noqa: PLW2901
-            plan.append(entry)
+                test = rule.when.beyond_names()
+            plan.append(_entry(rule, test))
             if rule.gives is not None:
                 possible.add(rule.gives)
         return tuple(plan)
+
+
+def _entry(rule: Rule, test: _Test) -> tuple[_Test, Rule, tuple[str, ...] | None]:
+    only_sends = not rule.drop and rule.sample is None and rule.change is None
+    is_plain = only_sends and all(target == Target(destination=target.destination) for target in rule.targets)
+    return test, rule, tuple(target.destination for target in rule.targets) if is_plain else None
+
+
+def _apply(rule: Rule, event: Event, sent: _Sent) -> Event | None:
+    """What a matching rule does, in full: adds to `sent`; the event for the rules below, or None: it ends here."""
+    if rule.drop:
+        sent.clear()
+        return None
+    if rule.sample is not None and share(event) >= rule.sample:
+        return None
+    if rule.change is not None:
+        event = rule.change(event)
+    for target in rule.targets:
+        key = (target.destination, target.name or event.name)
+        if key in sent:
+            sent[key] = _again(sent[key], rule)
+        elif target.sample is None or share(event) < target.sample:
+            shaped = target.shape(event) if target.shape else event
+            shaped = replace(shaped, name=target.name) if target.name else shaped
+            sent[key] = Route(target.destination, shaped, (rule.name,))
+    return event
+
+
+def _again(route: Route, rule: Rule) -> Route:
+    """The same route, sent by one more rule."""
+    if rule.name in route.rules:
+        return route
+    return Route(route.destination, route.event, (*route.rules, rule.name))
 
 
 def share(event: Event) -> float:
@@ -117,22 +146,6 @@ def share(event: Event) -> float:
     key = event.visitor.id if event.visitor else event.id
     digest = hashlib.blake2b(key.encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest) / 2**64
-
-
-def _send(target: Target, event: Event, entry: _Entry, sent: dict[tuple[str, str], Route]) -> None:
-    key = (target.destination, target.name or event.name)
-    route = sent.get(key)
-    if route is not None:
-        if entry.rule.name not in route.rules:
-            sent[key] = Route(route.destination, route.event, route.rules + entry.marks)
-        return
-    if target.sample is not None and share(event) >= target.sample:
-        return
-    if target.shape is not None:
-        event = target.shape(event)
-    if target.name is not None:
-        event = replace(event, name=target.name)
-    sent[key] = Route(target.destination, event, entry.marks)
 
 
 def _step(rule: Rule, event: Event, *, matched: bool) -> Step:
