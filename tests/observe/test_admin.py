@@ -1,0 +1,129 @@
+"""The operator's listener: who may read it, and what it shows."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from proxy.config.load import read
+from proxy.config.settings import AdminSettings
+from proxy.errors import LogUnavailable
+from proxy.event import Event
+from proxy.log.base import DeadLetter, Outcome
+from proxy.log.memory import MemoryLog
+from proxy.observe.admin import make_admin_app
+
+NOW = 1_790_000_000_000
+CONFIG = """
+site: {origins: ["https://www.shop.example"]}
+destinations:
+  meta: {kind: meta, pixel_id: "1", access_token: very-secret-token}
+  later: {kind: meta, pixel_id: "2", access_token: very-secret-token, enabled: false}
+"""
+DESTINATIONS = read(CONFIG, Path("config.yaml"), {}).destinations
+
+
+@pytest.fixture
+def now():
+    return [NOW]
+
+
+@pytest.fixture
+def log(now):
+    return MemoryLog(lambda: now[0])
+
+
+@pytest.fixture
+def start(aiohttp_client, log, now):
+    async def started(the_log=None, **settings):
+        app = make_admin_app(AdminSettings(**settings), DESTINATIONS, the_log or log, lambda: now[0])
+        return await aiohttp_client(app)
+
+    return started
+
+
+@pytest.fixture
+async def admin(start):
+    return await start()
+
+
+async def test_metrics_are_shown_with_the_log_measured_now(admin, log, now):
+    await log.append([Event(id=str(number), name="lead", time=NOW) for number in range(3)])
+    await log.read("meta", 10)
+    now[0] += 90_000
+    answer = await admin.get("/metrics")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    text = await answer.text()
+    assert 'firsthand_destination_waiting_events{destination="meta"} 3.0' in text
+    assert 'firsthand_destination_lag_seconds{destination="meta"} 90.0' in text
+    assert "firsthand_events_duplicate_total" in text
+
+
+async def test_status_shows_the_log_and_every_configured_destination(admin, log):
+    await log.append([Event(id=str(number), name="lead", time=NOW) for number in range(3)])
+    batch = await log.read("meta", 1)
+    state = batch.state.__class__(paused="token_expired", last_error="190: expired", delivered=7, dead=1)
+    letter = DeadLetter(seq=batch.entries[0].seq, why="expired", detail="", at_ms=NOW)
+    await log.commit(batch, Outcome(settled=(), dead=[letter], state=state))
+    answer = await admin.get("/status.json")
+    assert answer.status == 200
+    shown = await answer.json()
+    assert shown["now_ms"] == NOW
+    assert shown["log"] == {"events": 3, "oldest_ms": NOW, "bytes": 0}
+    meta, later = shown["destinations"]
+    assert (meta["name"], meta["kind"], meta["enabled"]) == ("meta", "meta", True)
+    assert (meta["waiting"], meta["oldest_waiting_ms"], meta["dead"]) == (2, NOW, 1)
+    assert (meta["paused"], meta["last_error"], meta["delivered"]) == ("token_expired", "190: expired", 7)
+    assert (later["name"], later["enabled"], later["waiting"], later["last_delivery_ms"]) == ("later", False, 0, None)
+    assert "very-secret-token" not in json.dumps(shown)
+
+
+async def test_a_log_that_cannot_be_read_is_said_and_the_counters_stay(start):
+    class Unreadable:
+        async def stats(self):
+            raise LogUnavailable("reading log.db: disk I/O error")
+
+    admin = await start(Unreadable())
+    answer = await admin.get("/status.json")
+    assert (answer.status, (await answer.json())["error"]) == (503, "reading log.db: disk I/O error")
+    answer = await admin.get("/metrics")
+    assert answer.status == 200
+    assert "firsthand_events_duplicate_total" in await answer.text()
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/status.json", "/nothing"])
+@pytest.mark.parametrize(
+    "given", [None, "Bearer wrong", "Bearer ", "Basic s3cret-token", "s3cret-token", "Bearer \xe9"]
+)
+async def test_with_a_token_everything_asks_for_it(start, path, given):
+    admin = await start(token="s3cret-token")
+    answer = await admin.get(path, headers={"Authorization": given} if given else {})
+    assert answer.status == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert "firsthand" not in await answer.text()
+
+
+async def test_the_token_opens_from_anywhere(start):
+    admin = await start(token="s3cret-token")
+    headers = {"Authorization": "bearer s3cret-token", "Host": "ops.shop.example"}
+    assert (await admin.get("/metrics", headers=headers)).status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8081", "127.0.0.1.evil.example", "", "203.0.113.7"])
+async def test_without_a_token_a_name_that_points_here_is_not_enough(admin, host):
+    answer = await admin.get("/status.json", headers={"Host": host})
+    assert answer.status == 403
+    assert "admin.token" in (await answer.json())["error"]
+
+
+@pytest.mark.parametrize("host", ["localhost:8081", "127.0.0.1", "[::1]:8081", "LOCALHOST"])
+async def test_without_a_token_localhost_is(admin, host):
+    assert (await admin.get("/status.json", headers={"Host": host})).status == 200
+
+
+async def test_other_paths_and_methods_are_answered_in_json(admin):
+    for method, path, status in (("GET", "/", 404), ("GET", "/e", 404), ("POST", "/metrics", 405)):
+        answer = await admin.request(method, path)
+        assert answer.status == status
+        assert "/status.json" in (await answer.json())["error"]
