@@ -26,7 +26,7 @@ from proxy.observe.logs import get_logger
 
 GROUP = 256  # events in one transaction: beyond this a group only gets slower to answer
 WAITING = 20_000  # events; some 30 MB. More means that the disk has stopped, not that it is slow
-_ROOM_EVERY = 500  # events between two looks at the size of the log
+_LOOK_EVERY = 0.01  # of the permitted size may be written between two looks at the size
 
 T = TypeVar("T")
 Job: TypeAlias = Callable[[aiosqlite.Connection], Awaitable[Any]]
@@ -63,7 +63,7 @@ class Committer:
         self._path = path
         self._clock = clock
         self._max_bytes = max_bytes
-        self._unmeasured = _ROOM_EVERY  # events since the last look at the size
+        self._unmeasured = max_bytes or 0  # bytes since the last look at the size
         self._stored = stored
         self._head = 0  # the last sequence number given here
         self._queue: deque[_Append | _Task] = deque()
@@ -143,7 +143,7 @@ class Committer:
         rows = [row for append in group for row in append.rows]
         try:
             await self._settle_down()
-            await self._check_room(len(rows))
+            await self._check_room(rows)
             counts = await self._insert_group(group, rows)
         except BaseException as error:  # a supervisor loop: whatever it was, the senders must hear of it
             self._fail_group(group, error)
@@ -235,11 +235,11 @@ class Committer:
         if self._database.in_transaction:
             await self._database.rollback()
 
-    async def _check_room(self, events: int) -> None:
+    async def _check_room(self, rows: Sequence[Row]) -> None:
         if self._max_bytes is None:
             return
-        self._unmeasured += events
-        if self._unmeasured < _ROOM_EVERY:
+        self._unmeasured += sum(len(row.body) for row in rows)
+        if self._unmeasured < self._max_bytes * _LOOK_EVERY:
             return
         ((used,),) = await self._database.execute_fetchall(_USED_BYTES)
         if used >= self._max_bytes:

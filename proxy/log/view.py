@@ -81,9 +81,11 @@ class LogView:
         ((cursor, epoch, state, head, retries),) = rows
         return Place(cursor, epoch, self.sealing.opened_state(reader, state), head or 0, bool(retries))
 
+    # The casts: in a damaged file a body may pass for text, which would fail to decode before we could judge it.
+
     async def retries(self, reader: str, limit: int) -> list[Found]:
         rows = await self._rows(
-            """SELECT seq, stored_at_ms, key, body FROM again JOIN event USING (seq)
+            """SELECT seq, stored_at_ms, CAST(key AS BLOB), CAST(body AS BLOB) FROM again JOIN event USING (seq)
                WHERE reader = ? ORDER BY seq LIMIT ?""",
             reader,
             limit,
@@ -93,7 +95,7 @@ class LogView:
     async def unsettled(self, reader: str, place: Place, limit: int) -> list[Found]:
         """Above the cursor, up to the head, in order."""
         rows = await self._rows(
-            """SELECT seq, stored_at_ms, key, body FROM event
+            """SELECT seq, stored_at_ms, CAST(key AS BLOB), CAST(body AS BLOB) FROM event
                WHERE seq > ?2 AND seq <= ?3
                  AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.reader = ?1 AND settled.seq = event.seq)
                ORDER BY seq LIMIT ?4""",
@@ -144,7 +146,8 @@ class LogView:
     async def dead(self, reader: str | None = None, limit: int = 1000) -> list[StoredDeadLetter]:
         """Newest first."""
         rows = await self._rows(
-            """SELECT reader, seq, at_ms, why, detail, key, body FROM dead LEFT JOIN event USING (seq)
+            """SELECT reader, seq, at_ms, why, detail, CAST(key AS BLOB), CAST(body AS BLOB)
+               FROM dead LEFT JOIN event USING (seq)
                WHERE ?1 IS NULL OR reader = ?1 ORDER BY at_ms DESC, seq DESC, reader LIMIT ?2""",
             reader,
             limit,

@@ -122,7 +122,12 @@ async def test_dead_letters_are_listed_newest_first_and_by_reader(log, event):
     for reader in ("meta", "tiktok"):
         batch = await log.read(reader, 10)
         await log.commit(batch, settled(dead=[letter(1, at_ms=5), letter(2, at_ms=9)]))
-    assert [(d.reader, d.letter.seq) for d in await log.dead()] == [("meta", 2), ("tiktok", 2), ("meta", 1), ("tiktok", 1)]
+    assert [(d.reader, d.letter.seq) for d in await log.dead()] == [
+        ("meta", 2),
+        ("tiktok", 2),
+        ("meta", 1),
+        ("tiktok", 1),
+    ]
     assert [d.letter.seq for d in await log.dead("tiktok")] == [2, 1]
     assert len(await log.dead(limit=3)) == 3
 
@@ -275,7 +280,9 @@ async def test_a_purged_retry_counts_as_undelivered(log, event, clock):
 async def test_dead_letters_have_a_retention_of_their_own(log, event, clock):
     await log.append([event(1), event(2)])
     fresh_ms = clock.now_ms + 2 * DAY_MS
-    await log.commit(await log.read("meta", 10), settled(dead=[letter(1, at_ms=clock.now_ms), letter(2, at_ms=fresh_ms)]))
+    await log.commit(
+        await log.read("meta", 10), settled(dead=[letter(1, at_ms=clock.now_ms), letter(2, at_ms=fresh_ms)])
+    )
     clock.now_ms += 8 * DAY_MS
     purged = await log.purge()
     assert (purged.dead, purged.events) == (1, 0)
