@@ -82,6 +82,8 @@
   /** A view was just recorded and waits for its title. */
   let settling = false;
   let batching = false;
+  /** The last flush left something behind that should go as soon as it can. */
+  let due = false;
   let resting = false;
   let strikes = 0;
   let sequence = 0;
@@ -210,6 +212,7 @@
     if (settling) return;
     page.title = page.title || doc.title;
     if (queue.length && !inFlight.length && !resting && mayAct()) deliver(take(FETCH_BYTES));
+    due = queue.length > 0;
   }
 
   /**
@@ -275,7 +278,7 @@
       resting = true;
       if (strikes < STRIKES) later(wake, min(pauseMs || 1000 * 2 ** (strikes / 5), REST_MS) * (1 + random()));
     }
-    flush();
+    if (due) flush();
   }
 
   function wake() {

@@ -100,6 +100,7 @@ async def test_a_prerendered_page_neither_counts_nor_sends_until_it_is_shown(gra
     await page.goto(site.url("/ahead"))
     await page.evaluate("firsthand('track', 'purchase')")
     await page.clock.run_for(60_000)
+    await page.evaluate("fetch('/a-request-of-another-kind')")
     assert await page.evaluate("Object.keys(localStorage).length") == 0
     assert site.requests == []
     await page.evaluate("window.shown = true; document.dispatchEvent(new Event('prerenderingchange'))")
