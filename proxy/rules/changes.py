@@ -17,7 +17,7 @@ from proxy.rules.values import Kind, Unfit, event_name, parse
 KEYS = {
     "rename": "moves fields: {old: new}",
     "set": "gives fields a value, fixed or from other fields: ${field}",
-    "default": "gives fields a value where they have none",
+    "default": "the same, where a field has no value",
     "remove": "takes fields out; user.* stands for all of user",
     "only": "takes out every field that is not named",
     "hash_only": "replaces what is raw by its SHA-256: user.email, user.*",
@@ -59,7 +59,10 @@ class _Reader:
             field = self._settable(name, here)
             if field is None:
                 continue
-            produce = self._produce(field, value, here, may_refer=key == "set")
+            if key == "default" and not field.section:
+                self.faults.add(here, f"every event has {field.path}", "use set")
+                continue
+            produce = self._produce(field, value, here)
             if field.path in found:
                 self.faults.add(here, f"{shown(name)} is set twice", "it is the same field under another name")
             if produce is not None:
@@ -115,10 +118,10 @@ class _Reader:
             fields[field.path] = field
         return tuple(fields.values())
 
-    def _produce(self, field: Field, value: Any, path: Path, *, may_refer: bool) -> Produce | None:
+    def _produce(self, field: Field, value: Any, path: Path) -> Produce | None:
         if field.kind is Kind.NAME:
             return self._name(field, value, path)
-        if may_refer and isinstance(value, str) and "${" in value:
+        if isinstance(value, str) and "${" in value:
             return read_reference(value, field, path, self.faults)
         fixed = self._fixed(field, value, path)
         return None if fixed is None else lambda _: fixed

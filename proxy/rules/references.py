@@ -1,4 +1,4 @@
-"""`${field}` inside the values of `set`: what an event says, put into another field.
+"""`${field}` inside the values of `set` and `default`: what an event says, put into another field.
 
 A value that is one reference alone keeps its type; one with text around it becomes text. When a field that is
 referred to is absent, or its value does not fit the field to be set, nothing is set. `$${` is a plain `${`.

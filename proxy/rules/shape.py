@@ -8,6 +8,7 @@ The order written does not matter. Everything is read from the event as it came;
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -37,6 +38,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         moves = [(source, target, produce(event)) for source, target, produce in self.renames]
         puts = [(target, value) for _, target, value in moves]
         puts += [(target, produce(event)) for target, produce in self.sets]
+        fills = [(target, produce(event)) for target, produce in self.defaults]
         if self.only is not None:
             draft.keep_only(self.only, self.only_groups)
         for source, _, value in moves:
@@ -49,15 +51,15 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         for field, value in puts:
             if value is not None:
                 draft.put(field, value)
-        changed = _filled(draft.done(), self.defaults)
+        changed = _filled(draft.done(), fills)
         return _hashed(changed, self.hashes)
 
 
-def _filled(event: Event, defaults: _Puts) -> Event:
+def _filled(event: Event, fills: list[tuple[Field, Any]]) -> Event:
     draft = Draft(event)
-    for field, produce in defaults:
-        if is_absent(field.get(event)):
-            draft.put(field, produce(event))
+    for field, value in fills:
+        if value is not None and is_absent(field.get(event)):
+            draft.put(field, value)
     return draft.done()
 
 

@@ -74,3 +74,17 @@ def faults():
         return {fault.path: (fault.message, fault.advice) for fault in caught.value.faults}
 
     return find
+
+
+@pytest.fixture(scope="session")
+def faults_in():
+    """`faults_in(rule)`: how many faults the compiler finds; 0 when it accepts the rule."""
+
+    def count(rule: Any) -> int:
+        try:
+            compile_rules([rule], DESTINATIONS)
+        except ConfigError as error:
+            return len(error.faults)
+        return 0
+
+    return count

@@ -186,8 +186,9 @@ def change(flat: dict, rule: dict) -> dict:
         if filled is not None:
             after[full(name)] = typed(full(name), filled)
     for name, value in rule.get("default", {}).items():
-        if full(name) not in after:
-            after[full(name)] = typed(full(name), value)
+        filled = fill(before, value) if isinstance(value, str) and "${" in value else value
+        if filled is not None and full(name) not in after:
+            after[full(name)] = typed(full(name), filled)
     return after
 
 

@@ -78,14 +78,14 @@ puts = st.fixed_dictionaries(
         "value": st.sampled_from([5, "5.5", "${tax}"]),
     },
 ).filter(bool)
-fixed_puts = st.fixed_dictionaries(
-    {}, optional={"custom.k": words, "currency": st.just("chf"), "value": amounts}
+fills = st.fixed_dictionaries(
+    {}, optional={"custom.k": words | st.just("${custom.l}"), "currency": st.just("chf"), "value": amounts}
 ).filter(bool)
 removable = ["custom.k", "custom.*", "user.*", "value", "currency", "user.email", "page.*", "click_ids.*", "visitor.id"]
 picks = st.lists(st.sampled_from(removable), min_size=1, max_size=3, unique=True)
 changes = {
     "set": puts,
-    "default": fixed_puts,
+    "default": fills,
     "remove": picks,
     "only": picks,
     "rename": st.sampled_from([{"custom.k": "custom.l"}, {"custom.k": "custom.l", "custom.l": "custom.k"}]),

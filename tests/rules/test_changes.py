@@ -80,6 +80,11 @@ def test_default_fills_only_what_is_absent(changed, purchase):
     assert (event.data.value, event.data.currency, event.data.coupon) == (0, "EUR", "none")
 
 
+def test_default_may_refer_to_other_fields(changed):
+    event = changed(default={"coupon": "${custom.shop}", "value": "${custom.points}", "tax": "${shipping}"})
+    assert (event.data.coupon, event.data.value, event.data.tax) == ("de", Decimal("59.90"), None)
+
+
 def test_remove_takes_out_fields_and_groups(changed):
     event = changed(remove=["user.email", "value", "custom.*", "click_ids.gclid", "visitor.*", "client.ip", "items"])
     assert (event.user.email, event.user.first_name) == ((), "Ann")

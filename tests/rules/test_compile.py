@@ -212,6 +212,7 @@ RULE = [
         "it is the same field under another name",
     ),
     ({"default": {"value": True}}, ("default", "value"), "expected a number, got true", ""),
+    ({"default": {"event": "lead"}}, ("default", "event"), "every event has event", "use set"),
     ({"remove": []}, ("remove",), "expected a list of fields, got nothing", ""),
     ({"remove": ["user"]}, ("remove", 0), "unknown field 'user'", "did you mean 'user.*'?"),
     ({"remove": ["id"]}, ("remove", 0), "id cannot be taken out", "every event needs it"),
