@@ -1,0 +1,162 @@
+"""A whole world for a real browser: the demo shop and the stand-ins in this process, `firsthand serve` as its own.
+
+The shop is www.shop.example and the proxy t.shop.example, so cookies get a registrable domain as in production; Chromium
+is told that all of it is on this machine.
+"""
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from playwright.async_api import async_playwright
+
+from proxy.demo import shop
+from proxy.privacy.keys import generate_key
+from proxy.sandbox.base import TOKEN
+from proxy.sandbox.server import Sandbox
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP *.shop.example 127.0.0.1",
+]
+CONFIG = """\
+site: {{origins: ["{shop}"]}}
+listen: {{host: 127.0.0.1, port: {port}, trusted_proxies: [127.0.0.1/32]}}
+admin: {{port: null}}
+data: data
+keys: ${{KEYS}}
+bots: {{action: keep}}  # the browser of these tests is headless and says so
+relay: {{wait_s: 0.1, backoff_max_s: 1}}
+destinations:
+  meta: {{kind: meta, pixel_id: "123", access_token: {token}, base_url: "{sandbox}"}}
+rules:
+  - {{name: shop, when: {{event: [page_view, view_content, add_to_cart, initiate_checkout, purchase, lead]}}, send_to: [meta]}}
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class World:
+    """`shop` and `proxy` are origins; `sandbox` is what the platforms received."""
+
+    shop: str
+    proxy: str
+    sandbox: Sandbox
+    folder: Path
+    posts: list[str] = field(default_factory=list)
+
+    def rows(self, kind="meta"):
+        """Accepted rows in the order they arrived. A refused batch fails the test at once, with its reasons."""
+        records = [record for record in self.sandbox.received()["records"] if record["kind"] == kind]
+        refused = [record["faults"] for record in records if "faults" in record]
+        assert not refused, refused
+        return [record["row"] for record in records]
+
+    async def until(self, condition, timeout_s=15):
+        """Wait for something that another process does; the condition's last value tells what was missing."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, [row["event_name"] for row in self.rows()]
+            await asyncio.sleep(0.02)
+
+    async def names(self, *expected, timeout_s=15):
+        """Wait until exactly these events (by Meta's names, in this order) were accepted."""
+        await self.until(lambda: len(self.rows()) >= len(expected), timeout_s)
+        assert [row["event_name"] for row in self.rows()] == list(expected)
+        return self.rows()
+
+
+async def _site(app, port):
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    return runner
+
+
+async def _ready(port, process, log):
+    async with aiohttp.ClientSession() as http:
+        for _ in range(1500):
+            try:
+                async with http.get(f"http://127.0.0.1:{port}/readyz") as reply:
+                    if reply.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            assert process.returncode is None, log.read_text()
+            await asyncio.sleep(0.02)
+    raise AssertionError("serve did not get ready: " + log.read_text())
+
+
+@pytest.fixture
+async def world(tmp_path):
+    """The running world; everything it started is stopped at the end."""
+    shop_port, port, sandbox_port = free_port(), free_port(), free_port()
+    origins = (
+        f"http://www.shop.example:{shop_port}",
+        f"http://t.shop.example:{port}",
+        f"http://127.0.0.1:{sandbox_port}",
+    )
+    sandbox = Sandbox()
+    runners = [
+        await _site(shop.make_app(origins[1], origins[2]), shop_port),
+        await _site(sandbox.make_app(), sandbox_port),
+    ]
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG.format(shop=origins[0], port=port, token=TOKEN, sandbox=origins[2]))
+    log = tmp_path / "serve.log"
+    with log.open("ab") as out:
+        process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "proxy", "serve", "--config", str(config)],
+            env={**os.environ, "KEYS": generate_key()},
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        await _ready(port, process, log)
+        yield World(shop=origins[0], proxy=origins[1], sandbox=sandbox, folder=tmp_path)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await asyncio.wait_for(process.wait(), 20)
+        for runner in runners:
+            await runner.cleanup()
+
+
+@pytest.fixture
+async def browser():
+    """The distribution's Chromium, headless."""
+    if CHROMIUM is None:
+        pytest.fail("no Chromium found; `make test` installs it")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def visitor(browser, world):
+    """A fresh browser profile of somebody at 203.0.113.9; `world.posts` collects what its pages post to the proxy."""
+    context = await browser.new_context()
+    context.on("request", lambda request: world.posts.append(request.url) if request.method == "POST" else None)
+    yield context
+    await context.close()
