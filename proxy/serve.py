@@ -29,8 +29,6 @@ from proxy.observe.admin import make_admin_app
 from proxy.observe.logs import get_logger
 from proxy.relay.relay import Relay
 
-IDLE_S = 75.0
-"""How long a connection may stay open between requests; longer than the 60 s reverse proxies keep theirs."""
 ANSWER_S = 10.0
 """On stopping: how long requests under way may take."""
 SETTLE_S = 15.0
@@ -90,14 +88,7 @@ async def serve(config: Config, *, ready: Callable[[Addresses], object] | None =
 @asynccontextmanager
 async def _listening(app: web.Application, host: str, port: int, section: str) -> AsyncIterator[str]:
     """The application on an address, which is yielded as a URL. Leaving stops accepting, then waits for answers."""
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        logger=server_logger(),
-        keepalive_timeout=IDLE_S,
-        lingering_time=2.0,
-        shutdown_timeout=ANSWER_S,
-    )
+    runner = web.AppRunner(app, access_log=None, logger=server_logger(), shutdown_timeout=ANSWER_S)
     await runner.setup()
     try:
         try:

@@ -21,6 +21,14 @@ from proxy.observe.metrics import requests_refused
 from proxy.privacy.keys import Keyring
 
 
+_HANDLING = {
+    "auto_decompress": False,  # compressed bodies are refused, so none is opened: no bombs
+    "keepalive_timeout": 75.0,  # longer than the 60 s reverse proxies keep theirs
+    "lingering_time": 2.0,  # for the rest of a body that was refused
+}
+"""For aiohttp's connection handler."""
+
+
 def make_app(
     config: Config, log: EventLog, keyring: Keyring, clock: Clock = system_clock, mint: Mint = random_bits
 ) -> web.Application:
@@ -43,7 +51,7 @@ def make_app(
     async def elsewhere(request: web.Request) -> web.StreamResponse:
         return _no_route(app, request).reply(clock())
 
-    app = web.Application(client_max_size=MAX_BODY)
+    app = web.Application(client_max_size=MAX_BODY, handler_args=_HANDLING)
     at, prefix = app.router.add_route, paths.prefix
     at("POST", prefix + paths.events, events.post)
     at("OPTIONS", prefix + paths.events, events.preflight)
