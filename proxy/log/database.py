@@ -24,6 +24,8 @@ BUSY_S = 5.0  # how long a statement waits for another process's transaction
 _CACHED_STATEMENTS = 300  # one per group size (committer.GROUP) and the rest
 _CHECKPOINT_PAGES = 4000  # 16 MB: how much waits in the -wal file before it is folded into the main one
 
+_STEPS = resources.files("proxy.log").joinpath("sql")  # 0001_….sql brings an empty file to format 1, and so on
+
 _log = get_logger("log")
 
 
@@ -44,6 +46,7 @@ def prepare(folder: Path, keyring: Keyring) -> None:
         with closing(_connect(path)) as database:
             _migrate(database, path)
             with _exclusively(database):
+                database.execute("DELETE FROM root WHERE false")  # a file opened read-only gets this far, not further
                 stored = database.execute("SELECT sealed FROM root").fetchone()
                 _, sealed = _rooted(keyring, path, None if stored is None else stored[0])
                 if stored is None or sealed != stored[0]:
@@ -123,7 +126,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _migrate(database: sqlite3.Connection, path: Path) -> None:
-    steps = sorted(resource.name for resource in resources.files("proxy.log.sql").iterdir() if resource.name[0] == "0")
+    steps = sorted((step for step in _STEPS.iterdir() if step.name.endswith(".sql")), key=lambda step: step.name)
     known = len(steps)
     _check_file(database, path, known)
     if _version(database) == known:
@@ -131,14 +134,14 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
     copied = _version(database) == 0  # nothing to lose in a new file
-    for number, name in enumerate(steps, start=1):
+    for number, step in enumerate(steps, start=1):
         with _exclusively(database):
             if _version(database) >= number:  # another process was faster
                 continue
             if not copied:
                 _copy(path, path.with_name(f"{FILE}.format-{_version(database)}"))
                 copied = True
-            for statement in _statements(resources.files("proxy.log.sql").joinpath(name).read_text("utf-8")):
+            for statement in _statements(step.read_text("utf-8")):
                 database.execute(statement)
             database.execute(f"PRAGMA user_version={number}")
             if number > 1:
