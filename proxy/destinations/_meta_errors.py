@@ -67,6 +67,7 @@ BY_CODE: dict[int, Known] = {
     190: _TOKEN,
     368: Known(Means.SLOW, "blocked_for_policy"),
     5000: Known(Means.RETRY, "unknown"),
+    2635: Known(Means.AUTH, "version_ended", "Set api_version to a current one (or leave it out) and reload."),
     21009: Known(Means.RETRY, "upload_not_ready"),
     **dict.fromkeys((4, 17, 341, 613, *range(80000, 80015)), _THROTTLED),
     **dict.fromkeys(range(200, 300), _DENIED),

@@ -237,6 +237,7 @@ RETRIED = [
 BROKEN = [(190, sub) for sub in (None, 458, 459, 460, 463, 467)] + [
     (102, None),
     (104, None),
+    (2635, None),
     (3, None),
     (10, None),
     (200, None),
