@@ -32,19 +32,19 @@ _EARLIEST = 1900
 
 def email(value: str) -> str | None:
     """Trimmed, lower case; None unless it is one address. Dots and `+tags` are kept."""
-    text = _clean(value)
+    text = clean(value)
     return text if text and _EMAIL.fullmatch(text) else None
 
 
 def name(value: str) -> str | None:
     """Lower case without spaces and ASCII punctuation; letters of every script stay: `José María` -> `josémaría`."""
-    text = _clean(value)
+    text = clean(value)
     return _unless_junk("".join(text.split()).translate(_NOT_IN_NAMES)) if text else None
 
 
 def city(value: str) -> str | None:
     """Lower-case letters and digits of every script: `Val-d'Or` -> `valdor`, `Paris 15` -> `paris15`."""
-    text = _clean(value)
+    text = clean(value)
     return _unless_junk(_letters_and_digits(text)) if text else None
 
 
@@ -53,7 +53,7 @@ def state(value: str, country: str | None = None) -> str | None:
 
     `country` is alpha-2 in lower case when known.
     """
-    text = _clean(value)
+    text = clean(value)
     if not text:
         return None
     if iso := _ISO_STATE.fullmatch(text):
@@ -66,7 +66,7 @@ def zip_code(value: str, country: str | None = None) -> str | None:
 
     Where the country is unknown, five digits, a dash and four digits count as a US code.
     """
-    text = _clean(unicodedata.normalize("NFKC", value))
+    text = clean(unicodedata.normalize("NFKC", value))
     if not text:
         return None
     pattern = _US_ZIP if country is None else _US_ZIP_LOOSE
@@ -77,13 +77,13 @@ def zip_code(value: str, country: str | None = None) -> str | None:
 
 def country(value: str) -> str | None:
     """ISO 3166-1 alpha-2 in lower case from a code, an alpha-3 code or an English name; None when unknown."""
-    text = _clean(value)
+    text = clean(value)
     return regions.country_code(text) if text else None
 
 
 def gender(value: str) -> str | None:
     """`m` or `f`; None for everything else, which is what the platforms can take."""
-    text = _clean(value)
+    text = clean(value)
     return _GENDERS.get(text) if text else None
 
 
@@ -92,7 +92,7 @@ def birth_date(value: str, latest: date | None = None) -> str | None:
 
     None when it is no day of the calendar, before 1900 or after `latest`.
     """
-    text = _clean(value)
+    text = clean(value)
     if not text:
         return None
     if match := _COMPACT.fullmatch(text):
@@ -114,8 +114,14 @@ def birth_date(value: str, latest: date | None = None) -> str | None:
 
 def external_id(value: str) -> str | None:
     """Lower case without any whitespace, so that every channel's spelling of one id hashes the same."""
-    text = _clean(value)
+    text = clean(value)
     return _unless_junk("".join(text.split())) if text else None
+
+
+def clean(value: str) -> str | None:
+    """Composed, lower case, trimmed (byte order marks too); None for junk."""
+    text = unicodedata.normalize("NFC", value).lower().strip().strip("\ufeff\u200b").strip()
+    return None if text in hashing.JUNK or _LONE_SURROGATE.search(text) else text
 
 
 def keyed(values: Iterable[str], normalise: Callable[[str], str | None]) -> list[str]:
@@ -129,12 +135,6 @@ def keyed(values: Iterable[str], normalise: Callable[[str], str | None]) -> list
         if digest is not None and not hashing.is_junk_digest(digest):
             digests[digest] = None
     return list(digests)
-
-
-def _clean(value: str) -> str | None:
-    """Composed, lower case, trimmed (byte order marks too); None for junk."""
-    text = unicodedata.normalize("NFC", value).lower().strip().strip("\ufeff\u200b").strip()
-    return None if text in hashing.JUNK or _LONE_SURROGATE.search(text) else text
 
 
 def _unless_junk(text: str) -> str | None:
