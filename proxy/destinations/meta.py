@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
@@ -88,6 +88,8 @@ TEXT_IDS = ("subscription_id", "madid")
 
 _LIBRARY_DIGEST = re.compile(r"([0-9a-fA-F]{64})\.(AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8})")
 _REFERRERS = (*page_url.SCHEMES, "android-app://")
+_EPOCH = date(1970, 1, 1)
+_LAST_DAY = (date.max - _EPOCH).days
 _MALFORMED_CLICK_ID = "2804001"
 
 
@@ -154,8 +156,6 @@ class Meta(Destination, kind="meta"):
         code = settings.default_country_code
         self._phone = partial(phone.digits, default_country_code=int(code) if code else None)
 
-    # --- out
-
     def payload(self, event: Event, now_ms: int) -> Row | Refusal:
         name = NAMES.get(event.name, event.name)
         keys = self._user_data(event, now_ms)
@@ -202,14 +202,13 @@ class Meta(Destination, kind="meta"):
         found = (*super().secrets(), self._proof or "")
         return tuple(sorted(filter(None, found), key=len, reverse=True))
 
-    # --- back
-
     def judge(self, reply: Reply) -> Verdict:
         return errors.judge(reply)
 
     def repair(self, event: Event, why: str) -> Event | None:
         """A click id Meta calls malformed: the event is worth more than its click id."""
-        if why != _MALFORMED_CLICK_ID or not ({"fbc"} & event.browser_ids.keys() or "fbclid" in event.click_ids):
+        has_click = "fbc" in event.browser_ids or "fbclid" in event.click_ids
+        if why != _MALFORMED_CLICK_ID or not has_click:
             return None
         return replace(
             event,
@@ -225,12 +224,10 @@ class Meta(Destination, kind="meta"):
             found.append(ending)
         return tuple(found)
 
-    # --- parts of a row
-
     def _user_data(self, event: Event, now_ms: int) -> Row:
         user = event.user
         country = match_keys.country(user.country) if user.country else None
-        today = datetime.fromtimestamp(max(now_ms, 0) / SECOND_MS, UTC).date()
+        today = _EPOCH + timedelta(days=min(max(now_ms, 0) // DAY_MS, _LAST_DAY))
         ids = user.external_id
         if self.settings.external_id_from_visitor and event.visitor is not None:
             ids = (*ids, event.visitor.id)

@@ -47,9 +47,6 @@ def error(code, subcode=None, **more):
     }
 
 
-# --- identity
-
-
 @pytest.mark.parametrize("vector", [v for v in VECTORS["normalisation"] if v["id"] == "N058"], ids=lambda v: v["id"])
 def test_a_digest_made_by_metas_library_is_kept_with_its_suffix(vector):
     keys = row(replace(VIEW, user=User(first_name=vector["input"])))["user_data"]
@@ -104,9 +101,6 @@ def test_a_cookie_that_is_malformed_falls_back_to_the_click():
     assert row(event)["user_data"]["fbc"] == f"fb.1.{NOW_MS}.AbC"
 
 
-# --- rows
-
-
 @pytest.mark.parametrize("value", ["NaN", "sNaN", "Infinity", "-Infinity", "1E+15", "1E+999999"])
 def test_a_value_that_is_no_amount_is_no_value(value):
     assert row(replace(VIEW, name="purchase", data=Data(value=Decimal(value), currency="EUR"))).why == "no_value"
@@ -158,9 +152,6 @@ def test_old_events_from_shops_are_welcome_longer():
 def test_batches_are_fifty_unless_asked_and_never_above_a_thousand():
     assert meta().batch_size == 50
     assert meta(batch_size=5000).batch_size == 1000
-
-
-# --- credentials and settings
 
 
 def test_the_token_stands_in_its_header_only():
@@ -227,8 +218,6 @@ def test_an_api_version_near_its_end_is_announced(version, day, says):
 def test_a_test_code_is_announced():
     assert "test_event_code" in meta(test_event_code="TEST1").warnings(NOW_MS)[0]
 
-
-# --- answers
 
 RETRIED = [
     *((code, None) for code in (1, 2, 4, 17, 341, 368, 613, 5000, 21009, 80000, 80003, 80014, -3)),
@@ -330,9 +319,6 @@ def test_metas_words_are_kept_short_and_on_one_line():
     detail = meta().judge(reply(400, error(100, message="a\nb" * 5000, fbtrace_id="t" * 5000))).detail
     assert len(detail) < 500
     assert "\n" not in detail
-
-
-# --- repair
 
 
 def test_a_malformed_click_id_costs_the_click_id_not_the_event():
