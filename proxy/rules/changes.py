@@ -17,7 +17,7 @@ from proxy.rules.values import Kind, Unfit, event_name, parse
 KEYS = {
     "rename": "moves fields: {old: new}",
     "set": "gives fields a value, fixed or from other fields: ${field}",
-    "default": "the same, where a field has no value",
+    "default": "gives fields a value where they have none",
     "remove": "takes fields out; user.* stands for all of user",
     "only": "takes out every field that is not named",
     "hash_only": "replaces what is raw by its SHA-256: user.email, user.*",

@@ -71,13 +71,17 @@ def _hashed(event: Event, fields: tuple[Field, ...]) -> Event:
         values = field.get(event)
         if is_absent(values):
             continue
-        normalise = _NORMALISERS[field.key]
-        digests = match_keys.keyed(values if field.many else (values,), lambda text: normalise(text, country))  # noqa: B023
+        digests = _digests(field.key, values if field.many else (values,), country)
         if not digests:
             draft.take(field)
         else:
             draft.put(field, tuple(digests) if field.many else digests[0])
     return draft.done()
+
+
+def _digests(key: str, values: tuple[str, ...], country: str | None) -> list[str]:
+    normalise = _NORMALISERS[key]
+    return match_keys.keyed(values, lambda text: normalise(text, country))
 
 
 _Normalise = Callable[[str, str | None], str | None]

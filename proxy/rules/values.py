@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -64,10 +64,7 @@ def number(raw: Any) -> Decimal | None:
     if isinstance(raw, float):
         return Decimal(repr(raw)) if math.isfinite(raw) else None
     if isinstance(raw, str) and _NUMBER.fullmatch(raw):
-        try:
-            return Decimal(raw)
-        except InvalidOperation:
-            return None
+        return Decimal(raw)
     return None
 
 

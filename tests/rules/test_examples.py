@@ -172,6 +172,7 @@ def test_given_speaks_the_words_of_conditions(compiled):
             "'data.value' and 'value' are the same field",
         ),
         ({"given": {"items": [{"prize": 1}]}, "sends": True}, ("given", "items", 0, "prize"), "unknown field 'prize'"),
+        ({"given": {"items": [7]}, "sends": True}, ("given", "items", 0), "expected an item, got a number"),
         ({"given": {"items": 5}, "sends": True}, ("given", "items"), "expected a list of items, got a number"),
         (
             {"given": {"page.url": "https://x.example", "page.path": "/"}, "sends": True},
@@ -202,6 +203,13 @@ def test_a_fault_in_an_example_points_at_its_key(faults, example, path, message)
     found = faults({**BIG, "examples": [example]})
     assert ("rules", 0, "examples", 0, *path) in found
     assert message in (None, found["rules", 0, "examples", 0, *path][0])
+
+
+def test_items_are_compared_by_what_they_hold(trial):
+    given = {"value": 120, "items": [{"id": 1, "price": "10.0"}]}
+    assert trial({"given": given, "sets": {"items": [{"price": 10, "id": "1"}]}}).passed
+    (difference,) = trial({"given": given, "sets": {"items": [{"id": "2"}]}}).differences
+    assert (difference.expected, difference.got) == ("id: 2", "id: 1, price: 10")
 
 
 def test_an_example_must_name_an_event_when_the_rule_is_about_several(faults):

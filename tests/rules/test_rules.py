@@ -48,6 +48,11 @@ def test_another_name_is_another_route_and_the_first_shape_stands(compiled, purc
     assert [route.event.custom["shop"] for route in decision.routes] == ["first", "de"]
 
 
+def test_a_rule_that_sends_the_same_twice_is_named_once(compiled, purchase):
+    rules = compiled({"name": "r", "send_to": ["crm", {"destination": "crm", "as": "purchase"}]})
+    assert sent(rules.decide(purchase)) == [("crm", "purchase", ("r",))]
+
+
 def test_drop_takes_back_what_rules_above_sent_and_ends_the_list(compiled, purchase):
     rules = compiled(
         {"name": "all", "send_to": ["crm"]},
