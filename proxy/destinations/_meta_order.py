@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any
 
+from proxy.destinations._amount import exact
 from proxy.destinations.base import Row
 from proxy.event import Data, Event, Item
 from proxy.identity import page_url
@@ -30,9 +31,6 @@ _OURS = frozenset(
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _LARGEST_INT = 2**63 - 1
-_DIGITS = 15  # before the point; more is no amount of money, and no double keeps it
-_SMALLEST = Decimal(1).scaleb(-_DIGITS)
-_ROOMY = Context(prec=2 * _DIGITS + 1)  # the default of 28 digits raises on 15 before and 15 after the point
 _PERSONAL = frozenset(
     "em email e_mail mail user_email customer_email ph phone phone_number tel telephone mobile customer_phone "
     "fn ln first_name last_name firstname lastname full_name name customer_name db dob birth_date birthday birthdate "
@@ -57,10 +55,10 @@ def _money(data: Data, default_currency: str | None) -> Row:
     if not _CURRENCY.fullmatch(currency):
         currency = (default_currency or "").upper() if data.value is not None and not currency else ""
     return {
-        "value": _number(data.value),
+        "value": exact(data.value),
         "currency": currency or None,
-        "predicted_ltv": _number(data.predicted_ltv),
-        "net_revenue": _number(data.net_revenue),
+        "predicted_ltv": exact(data.predicted_ltv),
+        "net_revenue": exact(data.net_revenue),
     }
 
 
@@ -95,7 +93,7 @@ def _content(item: Item) -> Row:
         "quantity": item.quantity or 1,
         **_given(
             {
-                "item_price": _number(item.price),
+                "item_price": exact(item.price),
                 "title": _harmless(item.name),
                 "brand": _harmless(item.brand),
                 "category": _harmless(item.category),
@@ -128,7 +126,7 @@ def _scalar(value: Any) -> Any:
         case float():
             return value if math.isfinite(value) else None
         case Decimal():
-            return _number(value)
+            return exact(value)
         case str():
             return _harmless(value)
     return None
@@ -136,16 +134,6 @@ def _scalar(value: Any) -> Any:
 
 def _harmless(text: str | None) -> str | None:
     return None if not text or page_url.holds_email(text) else text
-
-
-def _number(amount: Decimal | None) -> Decimal | None:
-    """Exact to 15 places; None for what is no amount (infinite, not a number, 16 digits before the point)."""
-    if amount is None or not amount.is_finite() or amount.adjusted() >= _DIGITS:
-        return None
-    exponent = amount.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -_DIGITS:
-        return amount.quantize(_SMALLEST, context=_ROOMY)
-    return amount if exponent <= 0 else Decimal(f"{amount:f}")
 
 
 def _given(fields: Row) -> Row:

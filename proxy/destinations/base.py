@@ -8,6 +8,11 @@ the `limits` declared here. A platform's file holds: its `Settings`, its `Limits
     judge(reply)            status, headers and body as a `Verdict`
     probe(now_ms)           a harmless request that proves the credentials
 
+and, where requests need an access token that is bought and expires (`Request.needs_token`),
+
+    token_request(now_ms)   the request that buys one
+    read_token(reply, …)    its answer as a `Token`, or the `Verdict` on it
+
 All pure: same input, same bytes.
 """
 
@@ -18,13 +23,17 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from proxy.destinations.verdict import Verdict
 from proxy.event import Event, Purpose, encode_json
+from proxy.identity import phone
 
 Secret = SecretStr
 """A credential: its `repr` is dots; `.get_secret_value()` is called where a header is built, and nowhere else."""
+
+CallingCode = Annotated[str, AfterValidator(phone.calling_code)]
+"""A country's telephone code, for a setting: digits such as 44."""
 
 
 class DestinationSettings(BaseModel):
@@ -57,6 +66,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     batch_default: int  # what we use unless the operator says otherwise
     max_age_s: int  # older events are refused
     body_bytes: int = 5_000_000
+    requests_per_minute: int | None = None  # None: the platform names no rate, or answers 429 well
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -74,6 +84,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     body: bytes | None = None
     rows: tuple[int, ...] = ()
+    needs_token: bool = False  # goes out with `Authorization: Bearer …` of a bought token (`Destination.token_request`)
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """An access token and when it ends. The relay keeps it in memory only."""
+
+    value: Secret
+    expires_at_ms: int
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +160,14 @@ class Destination(abc.ABC):
         """Events with different groups never share a request. Default: all may."""
         return None
 
+    def token_request(self, now_ms: int) -> Request | None:  # noqa: ARG002 - a hook
+        """Buys the access token for requests with `needs_token`; None: this destination needs none."""
+        return None
+
+    def read_token(self, reply: Reply, now_ms: int) -> Token | Verdict:
+        """The answer to `token_request`; `now_ms` is when that was sent. Never raises where tokens are bought."""
+        raise NotImplementedError(f"{self.kind} buys no tokens")
+
     def repair(self, event: Event, why: str) -> Event | None:  # noqa: ARG002 - a hook
         """A changed event worth one more try after a lone event was rejected with `why`; None: dead letter."""
         return None
@@ -195,7 +221,12 @@ registry: dict[str, type[Destination]] = {}
 
 
 def json_request(
-    url: str, payload: Any, *, headers: Mapping[str, str] | None = None, rows: tuple[int, ...] = ()
+    url: str,
+    payload: Any,
+    *,
+    headers: Mapping[str, str] | None = None,
+    rows: tuple[int, ...] = (),
+    needs_token: bool = False,
 ) -> Request:
     """A JSON POST, the shape nearly every platform takes."""
     return Request(
@@ -204,4 +235,5 @@ def json_request(
         headers={"Content-Type": "application/json", **(headers or {})},
         body=encode_json(payload),
         rows=rows,
+        needs_token=needs_token,
     )

@@ -17,11 +17,12 @@ from functools import partial
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from proxy.clock import DAY_MS, DAY_S, SECOND_MS
 from proxy.destinations import _meta_errors as errors, _meta_order as order
 from proxy.destinations.base import (
+    CallingCode,
     Destination,
     DestinationSettings,
     Limits,
@@ -93,16 +94,6 @@ _LAST_DAY = (date.max - _EPOCH).days
 _MALFORMED_CLICK_ID = "2804001"
 
 
-def _country_code(value: str) -> str:
-    import phonenumbers  # noqa: PLC0415 - only for those who set it
-
-    digits = value.removeprefix("+")
-    known = re.fullmatch(r"[0-9]{1,3}", digits) and phonenumbers.region_code_for_country_code(int(digits)) != "ZZ"
-    if not known:
-        raise ValueError(f"no country has the calling code {value!r}; write digits such as 44 or 1")
-    return digits
-
-
 class Meta(Destination, kind="meta"):
     class Settings(DestinationSettings):
         pixel_id: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
@@ -123,7 +114,7 @@ class Meta(Destination, kind="meta"):
         """State for Limited Data Use: 0 lets Meta locate the visitor, 1000 is California, … 1013 Rhode Island."""
         opt_out: Literal["never", "personalization_denied", "always"] = "never"
         """Ask Meta to use events for attribution only, not to optimise delivery."""
-        default_country_code: Annotated[str, AfterValidator(_country_code)] | None = None
+        default_country_code: CallingCode | None = None
         """Calling code (44) for phone numbers written without one."""
         default_currency: Annotated[str, Field(pattern=r"^[A-Za-z]{3}$")] | None = None
         """Currency of values that come without one."""

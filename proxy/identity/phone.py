@@ -26,6 +26,17 @@ def digits(value: str, default_country_code: int | None = None) -> str | None:
     return plain if SHORTEST <= len(plain) <= LONGEST else None
 
 
+def calling_code(text: str) -> str:
+    """`+44` or `44` -> `44`, for settings; `ValueError` in words when no country has that code."""
+    import phonenumbers  # noqa: PLC0415 - only for those who set it
+
+    code = text.removeprefix("+")
+    known = re.fullmatch(r"[0-9]{1,3}", code) and phonenumbers.region_code_for_country_code(int(code)) != "ZZ"
+    if not known:
+        raise ValueError(f"no country has the calling code {text!r}; write digits such as 44 or 1")
+    return code
+
+
 def _ascii_digits(value: str) -> str:
     """Digits of any script as 0-9: people type phone numbers in Arabic-Indic and full-width digits too."""
     return "".join(str(int(char)) for char in value if char.isdecimal())
