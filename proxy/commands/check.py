@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+import msgspec
 
 from proxy.clock import Clock, system_clock
 from proxy.commands._options import config_option
@@ -76,8 +77,9 @@ async def _ask_all(config: Config) -> bool:
 
 async def ask(destination: Destination, sender: Sender, clock: Clock = system_clock) -> Verdict:
     """One destination's probe, sent and judged."""
-    reply = await sender.send(destination.probe(clock()), destination.settings.timeout_s)
-    return destination.judge(reply)
+    probe = destination.probe(clock())
+    reply = await sender.send(probe, destination.settings.timeout_s)
+    return destination.judge(msgspec.structs.replace(reply, sent=len(probe.rows)))
 
 
 def in_words(verdict: Verdict) -> str:

@@ -64,7 +64,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     batch: int  # events per request, at most
     batch_default: int  # what we use unless the operator says otherwise
-    max_age_s: int  # older events are refused
+    max_age_s: int  # older events are refused, whatever the operator says
+    max_age_default_s: int | None = None  # what we use unless the operator says otherwise; None: max_age_s
     body_bytes: int = 5_000_000
     requests_per_minute: int | None = None  # None: the platform names no rate, or answers 429 well
 
@@ -101,7 +102,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}  # names in lower case
     body: bytes = b""
     error: str = ""
-    sent: int | None = None  # rows of the request this answers; None: nobody counted
+    sent: int | None = None  # rows of the request this answers, 0 for a probe's; None: nobody counted
 
     def json(self) -> Any:
         """The body as JSON values, or None when it is not JSON (an HTML error page, a cut answer)."""
@@ -203,7 +204,9 @@ class Destination(abc.ABC):
     @property
     def max_age_s(self) -> float:
         hours = self.settings.max_age_hours
-        return self.limits.max_age_s if hours is None else min(hours * 3600, self.limits.max_age_s)
+        if hours is None:
+            return self.limits.max_age_default_s or self.limits.max_age_s
+        return min(hours * 3600, self.limits.max_age_s)
 
     def max_age_s_of(self, event: Event) -> float:  # noqa: ARG002 - a hook
         """How old this event may be; for platforms whose limit depends on where the event happened."""
