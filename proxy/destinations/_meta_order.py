@@ -15,7 +15,7 @@ from typing import Any
 from proxy.destinations._amount import exact
 from proxy.destinations.base import Row
 from proxy.event import Data, Event, Item
-from proxy.identity import page_url
+from proxy.identity.personal import harmless, names_a_person
 
 DELIVERY_CATEGORIES = ("in_store", "curbside", "home_delivery")
 CONTENT_TYPES = ("product", "product_group")
@@ -31,12 +31,6 @@ _OURS = frozenset(
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _LARGEST_INT = 2**63 - 1
-_PERSONAL = frozenset(
-    "em email e_mail mail user_email customer_email ph phone phone_number tel telephone mobile customer_phone "
-    "fn ln first_name last_name firstname lastname full_name name customer_name db dob birth_date birthday birthdate "
-    "ge gender zp zip zip_code zipcode postcode postal_code address address1 address2 street "
-    "ip ip_address client_ip_address user_agent client_user_agent external_id user_id password".split()
-)
 
 
 def custom_data(event: Event, default_currency: str | None, content_type: str | None) -> Row:
@@ -66,10 +60,10 @@ def _words(data: Data) -> Row:
     truth = {"true": True, "false": False}
     return {
         "order_id": data.order_id,
-        "search_string": _harmless(data.search_term),
+        "search_string": harmless(data.search_term),
         "status": truth.get((data.status or "").lower(), data.status),
-        "content_name": _harmless(data.content_name),
-        "content_category": _harmless(data.content_category),
+        "content_name": harmless(data.content_name),
+        "content_category": harmless(data.content_category),
         "delivery_category": data.delivery_category if data.delivery_category in DELIVERY_CATEGORIES else None,
     }
 
@@ -94,9 +88,9 @@ def _content(item: Item) -> Row:
         **_given(
             {
                 "item_price": exact(item.price),
-                "title": _harmless(item.name),
-                "brand": _harmless(item.brand),
-                "category": _harmless(item.category),
+                "title": harmless(item.name),
+                "brand": harmless(item.brand),
+                "category": harmless(item.category),
             }
         ),
     }
@@ -106,7 +100,7 @@ def _custom(custom: dict[str, Any]) -> Row:
     """Scalars of the site's own properties; Meta's travel, vehicle and property fields come this way too."""
     found = {}
     for key, value in custom.items():
-        if not key or key in _OURS or key.lower().replace("-", "_") in _PERSONAL or page_url.holds_email(key):
+        if not key or key in _OURS or names_a_person(key):
             continue
         if key == "customer_segmentation" and value not in CUSTOMER_SEGMENTS:
             continue
@@ -128,12 +122,8 @@ def _scalar(value: Any) -> Any:
         case Decimal():
             return exact(value)
         case str():
-            return _harmless(value)
+            return harmless(value)
     return None
-
-
-def _harmless(text: str | None) -> str | None:
-    return None if not text or page_url.holds_email(text) else text
 
 
 def _given(fields: Row) -> Row:
