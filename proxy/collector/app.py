@@ -20,7 +20,6 @@ from proxy.log.base import EventLog
 from proxy.observe.metrics import requests_refused
 from proxy.privacy.keys import Keyring
 
-
 _HANDLING = {
     "auto_decompress": False,  # compressed bodies are refused, so none is opened: no bombs
     "keepalive_timeout": 75.0,  # longer than the 60 s reverse proxies keep theirs

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from functools import partial
 
 import msgspec
 
@@ -16,7 +17,7 @@ from proxy.collector.visit import Visit
 from proxy.config.settings import Settings
 from proxy.event import Event, replace
 from proxy.identity.identity import advance
-from proxy.privacy.consent import effective, minimise
+from proxy.privacy.consent import effective, may_advertise, may_identify, minimise
 
 
 class DropReason(StrEnum):
@@ -30,7 +31,6 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: Settings
     keeps_meta_cookies: bool
-    mint: Callable[[], int]  # 128 random bits
 
 
 Step = Callable[[Visit, Event, Rulebook], Event | DropReason]
@@ -57,16 +57,21 @@ def settle_consent(visit: Visit, event: Event, book: Rulebook) -> Event:
 
 def identify(visit: Visit, event: Event, book: Rulebook) -> Event:
     """Visitor, click ids, fbp and fbc, as far as consent allows; learns of a withdrawal before the event is dropped."""
-    visit.identity, known = advance(
-        visit.identity,
-        event,
+    known = partial(
+        advance,
         consent=event.consent,
         now_ms=visit.received_ms,
         domain=visit.domain,
-        mint=None if visit.is_trusted else book.mint,
+        mint=visit.mint,
         set_meta=book.keeps_meta_cookies,
     )
-    return known
+    if visit.landing is not None and may_identify(event.consent):
+        landed = Event(id=event.id, name=event.name, time=visit.landing.at, page=visit.landing.page)
+        visit.identity, _ = known(visit.identity, landed)
+        if may_advertise(event.consent):
+            visit.landing = None
+    visit.identity, event = known(visit.identity, event)
+    return event
 
 
 def keep_what_is_allowed(_: Visit, event: Event, __: Rulebook) -> Event | DropReason:

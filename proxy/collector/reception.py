@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Callable
 
@@ -43,12 +44,11 @@ class Reception:
         self.ingest_keys = IngestKeys(key.get_secret_value() for key in settings.ingest_keys)
         self.store = Store(log, clock)
         self._proxies = TrustedProxies(settings.listen.trusted_proxies)
+        self._keyring = keyring
         self._codec = VisitorCookie(keyring)
         has_meta = any(destination.kind == "meta" for destination in config.destinations.values())
         keeps_meta = settings.cookie.meta
-        self._book = Rulebook(
-            settings=settings, keeps_meta_cookies=has_meta if keeps_meta is None else keeps_meta, mint=mint
-        )
+        self._book = Rulebook(settings=settings, keeps_meta_cookies=has_meta if keeps_meta is None else keeps_meta)
         _warm_up()
 
     def server(self, received_ms: int) -> Visit:
@@ -80,10 +80,14 @@ class Reception:
             is_bot=is_bot,
             has_gpc=headers.get("Sec-GPC") == "1",
             identity=identity,
+            mint=self.mint,
         )
 
     async def take(self, visit: Visit, parsed: Parsed) -> list[bytes]:
         """Collect, store, then the `Set-Cookie` lines for the answer. Raises `LogUnavailable`: nothing was stored."""
+        if parsed.landing is not None and not visit.is_trusted:
+            visit.landing = parsed.landing
+            visit.mint = self._sown(parsed.landing.seed)
         kept, dropped = collect(visit, parsed.events, self._book)
         if kept:
             await self.store.keep(kept, visit.source)
@@ -94,6 +98,12 @@ class Reception:
     def event_id(self, received_ms: int) -> str:
         """For an event whose sender gave it none. Begins with its time: ids in order are kinder to an index."""
         return f"{received_ms:012x}{self.mint() >> 48:020x}"
+
+    def _sown(self, seed: str) -> Mint:
+        """Random bits that are the same for the same page load: two of its requests that race each other, neither with
+        a cookie yet, make one visitor. Keyed, so that a page cannot choose whom it becomes."""
+        draws = itertools.count()
+        return lambda: int.from_bytes(self._keyring.pseudonym("mint", f"{next(draws)}:{seed}".encode()))
 
     def _cookies(self, visit: Visit) -> list[bytes]:
         values = set_cookies(

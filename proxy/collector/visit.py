@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -12,6 +12,7 @@ from proxy.collector.client_ip import TrustedProxies
 from proxy.event import Client
 from proxy.identity.cookie_domain import CookieDomain
 from proxy.identity.identity import Identity
+from proxy.wire import Landing
 
 _TEXT = 2_048  # characters of a header we store
 
@@ -24,7 +25,7 @@ class Headers(Protocol):
 
 
 class Visit(msgspec.Struct, kw_only=True):
-    """One request's facts. `identity` alone changes, from one event of the request to the next."""
+    """One request's facts. `identity` changes with every event; `landing` is used up by the first event that may."""
 
     received_ms: int
     source: str  # browser, pixel, server
@@ -36,6 +37,8 @@ class Visit(msgspec.Struct, kw_only=True):
     is_bot: bool = False
     has_gpc: bool = False  # Sec-GPC: 1
     identity: Identity = Identity()
+    landing: Landing | None = None
+    mint: Callable[[], int] | None = None  # 128 random bits; None: nothing new is made up
 
 
 def text_of(headers: Headers, name: str) -> str | None:

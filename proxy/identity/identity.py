@@ -80,7 +80,7 @@ def advance(
     if not may_identify(consent):
         return identity, event
     if identity.visitor is None and mint is not None:
-        identity = replace(identity, visitor=Visitor(id=visitor_id(mint()), first_seen=now_ms))
+        identity = replace(identity, visitor=Visitor(id=visitor_id(mint()), first_seen=_seen_ms(event, now_ms)))
     if event.visitor is None:
         event = replace(event, visitor=identity.visitor)
     if may_advertise(consent):
@@ -143,7 +143,7 @@ def _advertise(
     set_meta: bool,
 ) -> tuple[Identity, Event]:
     given_fbp, given_fbc = _stated(event)
-    seen_ms = event.time if 0 <= now_ms - event.time <= KEEP_MS else now_ms
+    seen_ms = _seen_ms(event, now_ms)
     given = {
         name: click if 0 <= click.clicked_at <= now_ms else replace(click, clicked_at=seen_ms)
         for name, click in event.click_ids.items()
@@ -167,7 +167,7 @@ def _advertise(
 
     browser_fbp = identity.fbp or given_fbp or kept_fbp
     if browser_fbp is None and set_meta and mint is not None:
-        browser_fbp = meta_cookies.fbp(mint(), now_ms, domain.subdomain_index)
+        browser_fbp = meta_cookies.fbp(mint(), seen_ms, domain.subdomain_index)
 
     chosen = {**event.browser_ids, "fbp": given_fbp or browser_fbp, "fbc": event_fbc}
     browser_ids = {name: value for name, value in chosen.items() if value is not None}
@@ -175,6 +175,11 @@ def _advertise(
         replace(identity, click_ids=clicks, fbp=browser_fbp, fbc=browser_fbc),
         replace(event, click_ids=clicks, browser_ids=browser_ids),
     )
+
+
+def _seen_ms(event: Event, now_ms: int) -> int:
+    """When the visitor was seen: at the event, not at its arrival; a late beacon is no later visit."""
+    return event.time if 0 <= now_ms - event.time <= KEEP_MS else now_ms
 
 
 def _stated(event: Event) -> tuple[str | None, str | None]:

@@ -76,6 +76,8 @@
   let page;
   /** The last page_view. @type {Event | undefined} */
   let view;
+  /** How this page load began, told until the first answer: requests that race each other then make one visitor. */
+  let landing;
   let endpoint = '';
   let path = '';
   let query = '';
@@ -224,7 +226,7 @@
     const consent = consentNow();
     const marketing = consent.marketing === GRANTED;
     const shared = { page: queue[0].page, user: marketing ? queue[0].user : undefined };
-    const head = stringify(assign({ sent_at: now(), consent }, shared)).slice(0, -1) + ',"events":[';
+    const head = stringify(assign({ sent_at: now(), consent, landing }, shared)).slice(0, -1) + ',"events":[';
     const texts = [];
     let size = bytes(head) + 2;
     for (const event of queue) {
@@ -270,6 +272,7 @@
     inFlight = inFlight.filter((event) => !events.includes(event));
     if (status && status < 500 && status !== 429) {
       strikes = 0;
+      landing = undefined;
       forget(events);
     } else if (!refused()) {
       queue = events.concat(queue);
@@ -460,6 +463,7 @@
   const start = guard(() => {
     endpoint = new URL(config.events, script.src || location.href).href;
     openPage(doc.referrer);
+    landing = { seed: newId(), at: now(), url: page.url, referrer: page.referrer };
     moved();
     for (const name of keys(commands)) firsthand[name] = guard(commands[name]);
     const early = (earlier && earlier.q) || [];

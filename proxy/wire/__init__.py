@@ -8,8 +8,8 @@
 Pure: no clock, no randomness, no I/O. docs/http.md is the manual page of this package.
 """
 
-from proxy.wire.parse import MAX_EVENTS, Parsed, RefusedEvent, parse
+from proxy.wire.parse import MAX_EVENTS, Landing, Parsed, RefusedEvent, parse
 from proxy.wire.readers import Reason
 from proxy.wire.sections import field_label
 
-__all__ = ["MAX_EVENTS", "Parsed", "Reason", "RefusedEvent", "field_label", "parse"]
+__all__ = ["MAX_EVENTS", "Landing", "Parsed", "Reason", "RefusedEvent", "field_label", "parse"]

@@ -29,6 +29,8 @@ BROWSER_PAST_MS = 7 * DAY_MS
 CLICK_PAST_MS = 400 * DAY_MS
 SKEW_MS = 10 * SECOND_MS
 """Clocks that differ by less are left alone: the travel time of a request looks the same."""
+SEED_MIN = 16
+"""Characters: a shorter seed could be one that other pages have, too."""
 _YEAR_2000, _YEAR_2100 = 946_684_800_000, 4_102_444_800_000
 
 
@@ -41,8 +43,21 @@ class RefusedEvent(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Landing(msgspec.Struct, frozen=True, kw_only=True):
+    """How this page load began, as our script tells it until its first answer (`landing` of the envelope).
+
+    Requests of one page that race each other carry the same `seed`, so that what is minted for a new visitor is the
+    same too; `page` still has the click id when the events are of a later view.
+    """
+
+    seed: str  # random, made by the page; 16 to 64 characters
+    at: int  # ms, when the script started
+    page: Page
+
+
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...]
+    landing: Landing | None = None
     refused: tuple[RefusedEvent, ...] = ()
     ignored: tuple[str, ...] = ()  # fields left out, as paths without positions; the sender's own words
 
@@ -66,6 +81,7 @@ def parse(
     refused: list[RefusedEvent] = []
     try:
         sent_at = _sent_at(envelope, reading)
+        landing = _landing(envelope, reading, received_ms, sent_at)
         shared = _parts(envelope, reading) if envelope else {}
     except Unreadable as fault:
         where = dotted(fault.path)
@@ -74,18 +90,17 @@ def parse(
             for index in range(len(raws))
         ]
         return Parsed(events=(), refused=tuple(refused), ignored=tuple(reading.ignored))
+    times = _Times(received_ms, _skew_ms(received_ms, sent_at, trusted=trusted), trusted)
     for index, raw in enumerate(raws):
         try:
             own = _parts(_own(raw), reading)
-            skew_ms = 0 if trusted or sent_at is None else received_ms - sent_at
             parts = _merge(shared, own) if shared else own
-            times = _Times(received_ms, skew_ms if abs(skew_ms) > SKEW_MS else 0, trusted)
             event_id = parts.get("id") or (mint() if mint else _derived_id(body, index, received_ms))
             events.append(_event(parts, event_id, parts.get("source", source), times))
         except Unreadable as fault:
             where = dotted((*place(index), *fault.path))
             refused.append(RefusedEvent(index=index, where=where, message=fault.message, reason=fault.reason))
-    return Parsed(events=tuple(events), refused=tuple(refused), ignored=tuple(reading.ignored))
+    return Parsed(events=tuple(events), landing=landing, refused=tuple(refused), ignored=tuple(reading.ignored))
 
 
 Place = Callable[[int], tuple[str | int, ...]]
@@ -95,7 +110,7 @@ def _unwrap(value: Any) -> tuple[dict[str, Any], list[Any], Place]:
     """The shared fields, the events, and where the event of an index stands in the body."""
     if type(value) is dict:
         if "events" not in value:
-            return {key: value[key] for key in ("sent_at",) if key in value}, [value], lambda _: ()
+            return {key: value[key] for key in ("sent_at", "landing") if key in value}, [value], lambda _: ()
         envelope, raws, place = value, value["events"], _in_envelope
     else:
         envelope, raws, place = {}, value, _in_list
@@ -133,6 +148,29 @@ def _sent_at(envelope: dict[str, Any], reading: s.Reading) -> int | None:
         return None
 
 
+def _skew_ms(received_ms: int, sent_at: int | None, *, trusted: bool) -> int:
+    skew_ms = 0 if trusted or sent_at is None else received_ms - sent_at
+    return skew_ms if abs(skew_ms) > SKEW_MS else 0
+
+
+def _landing(envelope: dict[str, Any], reading: s.Reading, received_ms: int, sent_at: int | None) -> Landing | None:
+    """None when it is not there or of no use: events are collected without it, too."""
+    given = envelope.get("landing")
+    if given is None or reading.trusted:
+        return None
+    try:
+        told = s.members(given, s.LANDING, reading, "landing")
+    except Unreadable:
+        reading.ignored.append("landing")
+        return None
+    seed = told.get("seed", "")
+    if len(seed) < SEED_MIN:
+        return None
+    times = _Times(received_ms, _skew_ms(received_ms, sent_at, trusted=False), trusted=False)
+    page = Page(url=told.get("url"), referrer=told.get("referrer"))
+    return Landing(seed=seed, at=times.known(told.get("at"), DAY_MS, received_ms), page=page)
+
+
 _SECTIONS = {
     "page": lambda raw, reading: s.members(raw, s.PAGE, reading, "page"),
     "user": s.user,
@@ -144,7 +182,7 @@ _SECTIONS = {
     "custom": s.custom,
 }
 _OF_SERVERS = frozenset({"client", "visitor", "source"})
-_OF_THE_ENVELOPE = frozenset({"events", "sent_at"})
+_OF_THE_ENVELOPE = frozenset({"events", "sent_at", "landing"})
 _KNOWN = (*s.SCALARS, *_SECTIONS, "data", *_OF_THE_ENVELOPE)
 
 

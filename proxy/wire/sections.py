@@ -50,6 +50,7 @@ PAGE: dict[str, Reader[Any]] = {
     "screen": _word,
     "viewport": _word,
 }
+LANDING: dict[str, Reader[Any]] = {"seed": r.identifier(WORD), "at": r.moment, "url": _url, "referrer": _url}
 USER: dict[str, Reader[Any]] = {
     "email": _keys,
     "phone": _keys,

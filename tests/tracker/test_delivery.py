@@ -41,7 +41,7 @@ async def test_an_envelope_says_once_what_its_events_share(granted, site, page):
     )
     await site.until_names("add_to_cart", "purchase")
     [request] = site.requests
-    assert set(request.envelope) == {"sent_at", "consent", "page", "user", "events"}
+    assert set(request.envelope) == {"sent_at", "consent", "landing", "page", "user", "events"}
     assert request.envelope["page"]["url"] == site.url("/")
     assert request.envelope["user"] == {"email": "ann@example.com"}
     cart, purchase = request.envelope["events"]
@@ -60,6 +60,24 @@ async def test_the_second_request_waits_for_the_first_answer(granted, site, page
     site.open.set()
     await site.until_names("page_view", "purchase", "lead")
     assert [len(request.envelope["events"]) for request in site.requests] == [1, 2]
+
+
+async def test_requests_without_an_answer_yet_tell_the_same_landing(granted, site, page):
+    site.open.clear()
+    async with page.expect_request("**/e"):
+        await page.goto(site.url("/?fbclid=AbC"))
+    await page.evaluate("history.replaceState(null, '', '/clean'); firsthand('track', 'purchase')")
+    async with page.expect_request("**/e"):
+        await page.evaluate("dispatchEvent(new Event('pagehide'))")
+    site.open.set()
+    await site.until(lambda: "purchase" in site.names)
+    await page.evaluate("firsthand('track', 'lead')")
+    await site.until(lambda: "lead" in site.names)
+    first, second, last = [request.envelope for request in site.requests]
+    assert first["landing"] == second["landing"]
+    assert first["landing"]["url"] == site.url("/?fbclid=AbC")
+    assert len(first["landing"]["seed"]) == 36
+    assert "landing" not in last
 
 
 async def test_small_events_wait_for_company_and_conversions_do_not(granted, site, page):
