@@ -1,11 +1,13 @@
-"""Amounts of money as JSON can carry them without loss; for every platform that takes numbers. Pure."""
+"""Amounts of money as JSON can carry them without loss, as a number or as text, and their currency. Pure."""
 
 from __future__ import annotations
 
+import re
 from decimal import Context, Decimal
 
 DIGITS = 15  # before the point; more is no amount of money, and no double keeps it
 _SMALLEST = Decimal(1).scaleb(-DIGITS)
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _ROOMY = Context(prec=2 * DIGITS + 1)  # the default of 28 digits raises on 15 before and 15 after the point
 
 
@@ -17,3 +19,17 @@ def exact(amount: Decimal | None) -> Decimal | None:
     if not isinstance(exponent, int) or exponent < -DIGITS:
         return amount.quantize(_SMALLEST, context=_ROOMY)
     return amount if exponent <= 0 else Decimal(f"{amount:f}")
+
+
+def text(amount: Decimal | None) -> str | None:
+    """As `exact`, for platforms that want a string: `24.95`, `1000`, never `1E+3`."""
+    number = exact(amount)
+    return None if number is None else f"{number:f}"
+
+
+def currency(given: str | None, default: str | None, value: Decimal | None) -> str | None:
+    """ISO 4217 in upper case; `default` only for a value that comes without any. None when it is no currency."""
+    code = (given or "").strip().upper()
+    if not code and value is not None:
+        code = (default or "").upper()
+    return code if _CURRENCY.fullmatch(code) else None

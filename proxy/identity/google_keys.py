@@ -11,14 +11,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from proxy.identity import match_keys, phone
+from proxy.identity import match_keys
+from proxy.identity.e164 import digits as e164_digits
 
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
-_INTERNATIONAL = re.compile(r"\s*(?:\+|00)")
 _LETTER = re.compile(r"[^\W\d_]")
-_TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
-_KEEPS_ITS_ZERO = re.compile(r"\s*(?:\+|00)\s*39")  # Italy
-_NATIONAL = ("(", "0")  # how a number starts that was written for use inside its country
 _TITLE = re.compile(r"(?:(?:mrs|mr|ms|dr)\.\s*)+")
 _SUFFIXES = frozenset("jr sr 2nd 3rd ii iii iv v vi cpa dc dds vm jd md phd".split())
 _REGION = re.compile(r"[A-Z]{2}")
@@ -39,20 +36,10 @@ def email(value: str) -> str | None:
 def e164(value: str, default_country_code: int | None = None) -> str | None:
     """`+1 (800) 555-0100` -> `+18005550100`; None for letters, and for a number that lacks its country code.
 
-    Without `+`, `00` and `default_country_code` (44, not +44) the digits must be a valid number as they stand.
+    `default_country_code`: 44, not +44.
     """
-    if _LETTER.search(value):
-        return None
-    text = value.strip()
-    marked = _INTERNATIONAL.match(text) is not None
-    if marked and not _KEEPS_ITS_ZERO.match(text):
-        text = _TRUNK_ZERO.sub("", text)
-    if not marked and default_country_code is None and text.startswith(_NATIONAL):
-        return None
-    digits = phone.digits(text, default_country_code)
-    if digits is None or not (marked or default_country_code is not None or _is_valid(f"+{digits}")):
-        return None
-    return f"+{digits}"
+    digits = None if _LETTER.search(value) else e164_digits(value, default_country_code)
+    return digits and f"+{digits}"
 
 
 def given_name(value: str) -> str | None:
@@ -96,12 +83,3 @@ def place(value: str) -> str | None:
         return None
     plain = "".join(char for char in text if char.isspace() or unicodedata.category(char)[0] in "LMN")
     return match_keys.clean(" ".join(plain.split()))
-
-
-def _is_valid(number: str) -> bool:
-    import phonenumbers  # noqa: PLC0415 - 40 ms and 8 MB that only numbers without a plus sign cost
-
-    try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(number))
-    except phonenumbers.NumberParseException:
-        return False
