@@ -3,10 +3,10 @@
 'use strict';
 
 const PRODUCTS = [
-  { id: 'mug-blue', name: 'Blue mug', price: 12.5, art: '☕' },
-  { id: 'pot-1', name: 'Tea pot', price: 39.9, art: '🫖' },
-  { id: 'glass-4', name: 'Four glasses', price: 24, art: '🥛' },
-  { id: 'plate-2', name: 'Two plates', price: 31, art: '🍽️' },
+  { id: 'mug-blue', name: 'Blue mug', price: 12.5, colour: '#4a78b5' },
+  { id: 'bowl-1', name: 'Tea bowl', price: 39.9, colour: '#b5714a' },
+  { id: 'glass-4', name: 'Four tumblers', price: 24, colour: '#7fa39a' },
+  { id: 'cup-2', name: 'Two cups', price: 31, colour: '#c9a94f' },
 ];
 const CURRENCY = 'EUR';
 const view = document.getElementById('view');
@@ -24,6 +24,7 @@ function tell(command, ...args) {
   return result;
 }
 
+const picture = ({ colour }) => `<span class="art" style="background:${colour}"></span>`;
 const money = (amount) => amount.toFixed(2) + ' €';
 const total = () => Math.round(cart.reduce((sum, line) => sum + line.price * line.quantity, 0) * 100) / 100;
 const items = () => cart.map(({ id, name, price, quantity }) => ({ id, name, price, quantity }));
@@ -46,12 +47,12 @@ function add(product) {
 const pages = {
   '/': () => {
     view.innerHTML = `<h1>Things to drink from</h1><div class="grid">${PRODUCTS.map((p) => `
-      <a class="card" href="/product/${p.id}" data-link><span class="art">${p.art}</span>${p.name}<br><span class="price">${money(p.price)}</span></a>`).join('')}</div>`;
+      <a class="card" href="/product/${p.id}" data-link>${picture(p)}${p.name}<br><span class="price">${money(p.price)}</span></a>`).join('')}</div>`;
     return 'Mug & Co';
   },
   '/product/:id': (id) => {
     const product = PRODUCTS.find((entry) => entry.id === id) || PRODUCTS[0];
-    view.innerHTML = `<h1>${product.art} ${product.name}</h1><p class="price">${money(product.price)}</p>
+    view.innerHTML = `${picture(product)}<h1>${product.name}</h1><p class="price">${money(product.price)}</p>
       <button id="add">Put it in the cart</button> <a href="/cart" data-link>To the cart</a>`;
     document.getElementById('add').onclick = () => add(product);
     const { name, price } = product;

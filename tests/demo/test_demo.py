@@ -1,0 +1,90 @@
+"""`firsthand demo` runs as a newcomer would run it: no configuration, no credentials."""
+
+import asyncio
+import socket
+import sys
+
+import aiohttp
+import pytest
+from click.testing import CliRunner
+
+from proxy.cli import root
+from proxy.demo.demo import Ports, configuration
+from proxy.errors import ConfigError
+from proxy.rules.trial import run_examples
+
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def test_the_configuration_is_a_whole_one_and_its_examples_hold(tmp_path):
+    config = configuration(Ports(), tmp_path)
+    trials = list(run_examples(config.rules))
+    assert trials
+    assert all(trial.passed for trial in trials)
+
+
+async def test_it_starts_says_what_to_open_and_relays_an_event(tmp_path):
+    shop, port, sandbox, admin = free_ports(4)
+    options = (
+        f"--shop-port {shop} --port {port} --sandbox-port {sandbox} --admin-port {admin} --data {tmp_path}".split()
+    )
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "proxy", "demo", *options],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        said = b""
+        while b"The proxy's own pages" not in said:
+            line = await asyncio.wait_for(process.stdout.readline(), 30)
+            assert line, said.decode()
+            said += line
+        assert f"http://localhost:{shop}/?fbclid=" in said.decode()
+        origin = f"http://localhost:{shop}"
+        event = {"name": "purchase", "id": "o-1", "value": 5, "currency": "EUR", "consent": {"marketing": True}}
+        event["page"] = {"url": f"{origin}/thanks"}
+        async with aiohttp.ClientSession(headers={"User-Agent": BROWSER, "Origin": origin}) as http:
+            async with http.get(f"{origin}/anything") as page:
+                assert f"http://localhost:{port}/tracker.js" in await page.text()
+            async with http.post(f"http://127.0.0.1:{port}/e", json=event) as reply:
+                assert reply.status == 204
+            for _ in range(500):
+                async with http.get(f"http://127.0.0.1:{sandbox}/received.json") as received:
+                    records = (await received.json())["records"]
+                if records:
+                    break
+                await asyncio.sleep(0.02)
+        assert [record["row"]["event_id"] for record in records] == ["o-1"]
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 20)
+
+
+def test_a_port_in_use_is_named_with_the_option_that_changes_it():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = CliRunner().invoke(root, ["demo", "--sandbox-port", str(port)])
+    assert isinstance(done.exception, ConfigError)
+    assert f"cannot listen on 127.0.0.1:{port}" in str(done.exception)
+    assert "--sandbox-port" in str(done.exception)
+
+
+@pytest.mark.parametrize("path", ["/assets/shop.js", "/assets/shop.css", "/product/mug-blue", "/"])
+async def test_the_shop_serves_every_path_of_its_single_page(aiohttp_client, path):
+    from proxy.demo import shop
+
+    client = await aiohttp_client(shop.make_app("http://proxy.test", "http://sandbox.test"))
+    assert (await client.get(path)).status == 200
+    assert (await client.get("/assets/nothing.js")).status == 404
