@@ -14,52 +14,13 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from proxy.clock import DAY_MS, SECOND_MS
 from proxy.errors import WireError, dotted
 from proxy.event import ClickId, Client, Consent, Data, Event, Page, User, Visitor
 from proxy.vocabulary import canonical
-from proxy.wire import sections as s, text
+from proxy.wire import sections as s, text, usual
+from proxy.wire.parsed import MAX_EVENTS, SEED_MIN, Landing, Parsed, RefusedEvent
 from proxy.wire.readers import Reason, Unreadable, moment
-
-MAX_EVENTS = 100
-BROWSER_PAST_MS = 7 * DAY_MS
-"""A browser's event older than this has a wrong clock, not a long memory: its time becomes the time of arrival."""
-CLICK_PAST_MS = 400 * DAY_MS
-SKEW_MS = 10 * SECOND_MS
-"""Clocks that differ by less are left alone: the travel time of a request looks the same."""
-SEED_MIN = 16
-"""Characters: a shorter seed could be one that other pages have, too."""
-_YEAR_2000, _YEAR_2100 = 946_684_800_000, 4_102_444_800_000
-
-
-class RefusedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that cannot be used. `index` counts from 0; `where` is its place in the body: `events[2].data.value`."""
-
-    index: int
-    where: str
-    message: str
-    reason: str
-
-
-class Landing(msgspec.Struct, frozen=True, kw_only=True):
-    """How this page load began, as our script tells it until its first answer (`landing` of the envelope).
-
-    Requests of one page that race each other carry the same `seed`, so that what is minted for a new visitor is the
-    same too; `page` still has the click id when the events are of a later view.
-    """
-
-    seed: str  # random, made by the page; 16 to 64 characters
-    at: int  # ms, when the script started
-    page: Page
-
-
-class Parsed(msgspec.Struct, frozen=True, kw_only=True):
-    events: tuple[Event, ...]
-    landing: Landing | None = None
-    refused: tuple[RefusedEvent, ...] = ()
-    ignored: tuple[str, ...] = ()  # fields left out, as paths without positions; the sender's own words
+from proxy.wire.times import Times
 
 
 def parse(
@@ -75,32 +36,39 @@ def parse(
     `source`: what events say that do not (or may not) say it themselves. `mint` makes the id of an event without one;
     without `mint` the id is derived from the body and `received_ms`.
     """
+
+    def make_id(index: int) -> str:
+        return mint() if mint is not None else _derived_id(body, index, received_ms)
+
+    parsed = usual.read(body, received_ms=received_ms, trusted=trusted, source=source, make_id=make_id)
+    return parsed or _read(body, received_ms=received_ms, trusted=trusted, source=source, make_id=make_id)
+
+
+def _read(body: bytes, *, received_ms: int, trusted: bool, source: str, make_id: Callable[[int], str]) -> Parsed:
+    """Any body, with patience."""
     envelope, raws, place = _unwrap(text.values(body))
     reading = s.Reading(trusted=trusted)
     events: list[Event] = []
     refused: list[RefusedEvent] = []
     try:
-        sent_at = _sent_at(envelope, reading)
-        landing = _landing(envelope, reading, received_ms, sent_at)
+        times = Times(received_ms, _sent_at(envelope, reading), trusted=trusted)
+        landing = _landing(envelope, times, reading)
         shared = _parts(envelope, reading) if envelope else {}
     except Unreadable as fault:
-        where = dotted(fault.path)
-        refused = [
-            RefusedEvent(index=index, where=where, message=fault.message, reason=fault.reason)
-            for index in range(len(raws))
-        ]
+        refused = [_refused(index, fault.path, fault) for index in range(len(raws))]
         return Parsed(events=(), refused=tuple(refused), ignored=tuple(reading.ignored))
-    times = _Times(received_ms, _skew_ms(received_ms, sent_at, trusted=trusted), trusted)
     for index, raw in enumerate(raws):
         try:
             own = _parts(_own(raw), reading)
             parts = _merge(shared, own) if shared else own
-            event_id = parts.get("id") or (mint() if mint else _derived_id(body, index, received_ms))
-            events.append(_event(parts, event_id, parts.get("source", source), times))
+            events.append(_event(parts, parts.get("id") or make_id(index), parts.get("source", source), times))
         except Unreadable as fault:
-            where = dotted((*place(index), *fault.path))
-            refused.append(RefusedEvent(index=index, where=where, message=fault.message, reason=fault.reason))
+            refused.append(_refused(index, (*place(index), *fault.path), fault))
     return Parsed(events=tuple(events), landing=landing, refused=tuple(refused), ignored=tuple(reading.ignored))
+
+
+def _refused(index: int, where: tuple[str | int, ...], fault: Unreadable) -> RefusedEvent:
+    return RefusedEvent(index=index, where=dotted(where), message=fault.message, reason=fault.reason)
 
 
 Place = Callable[[int], tuple[str | int, ...]]
@@ -148,12 +116,7 @@ def _sent_at(envelope: dict[str, Any], reading: s.Reading) -> int | None:
         return None
 
 
-def _skew_ms(received_ms: int, sent_at: int | None, *, trusted: bool) -> int:
-    skew_ms = 0 if trusted or sent_at is None else received_ms - sent_at
-    return skew_ms if abs(skew_ms) > SKEW_MS else 0
-
-
-def _landing(envelope: dict[str, Any], reading: s.Reading, received_ms: int, sent_at: int | None) -> Landing | None:
+def _landing(envelope: dict[str, Any], times: Times, reading: s.Reading) -> Landing | None:
     """None when it is not there or of no use: events are collected without it, too."""
     given = envelope.get("landing")
     if given is None or reading.trusted:
@@ -166,9 +129,8 @@ def _landing(envelope: dict[str, Any], reading: s.Reading, received_ms: int, sen
     seed = told.get("seed", "")
     if len(seed) < SEED_MIN:
         return None
-    times = _Times(received_ms, _skew_ms(received_ms, sent_at, trusted=False), trusted=False)
     page = Page(url=told.get("url"), referrer=told.get("referrer"))
-    return Landing(seed=seed, at=times.known(told.get("at"), DAY_MS, received_ms), page=page)
+    return Landing(seed=seed, at=times.landing(told.get("at")), page=page)
 
 
 _SECTIONS = {
@@ -236,74 +198,29 @@ def _derived_id(body: bytes, index: int, received_ms: int) -> str:
     return hashlib.sha256(b"%d:%d:%b" % (received_ms, index, body)).hexdigest()[:32]
 
 
-class _Times:
-    """What the sender's times mean on our clock."""
-
-    __slots__ = ("received_ms", "skew_ms", "trusted")
-
-    def __init__(self, received_ms: int, skew_ms: int, trusted: bool) -> None:
-        self.received_ms, self.skew_ms, self.trusted = received_ms, skew_ms, trusted
-
-    def known(self, given: int | None, past_ms: int, instead: int) -> int:
-        """A browser's time corrected, or `instead` when it lies in the future or further back than `past_ms`."""
-        if given is None:
-            return instead
-        if self.trusted:
-            if not _YEAR_2000 <= given <= _YEAR_2100:
-                hint = "; that looks like seconds" if _YEAR_2000 <= given * 1000 <= _YEAR_2100 else ""
-                raise Unreadable(f"expected Unix milliseconds, got {given}{hint}", Reason.OUT_OF_RANGE)
-            return given
-        corrected = given + self.skew_ms
-        return corrected if self.received_ms - past_ms <= corrected <= self.received_ms else instead
-
-
-def _event(parts: dict[str, Any], event_id: str, source: str, times: _Times) -> Event:
+def _event(parts: dict[str, Any], event_id: str, source: str, times: Times) -> Event:
     name = parts.get("name")
     if not name:
         raise Unreadable("every event needs a name, such as purchase", Reason.MISSING).under("name")
-    try:
-        time = times.known(parts.get("time"), BROWSER_PAST_MS, times.received_ms)
-    except Unreadable as fault:
-        raise fault.under("time") from None
+    time = times.event(parts.get("time"))
     optional = {key: parts[key] for key in ("browser_ids", "custom", "debug", "action_source") if parts.get(key)}
-    if "page" in parts:
-        optional["page"] = Page(**parts["page"])
-    if "user" in parts:
-        optional["user"] = User(**parts["user"])
-    if "data" in parts:
-        optional["data"] = Data(**parts["data"])
-    if "client" in parts:
-        optional["client"] = Client(**parts["client"])
+    for field, struct in _STRUCTS.items():
+        if field in parts:
+            optional[field] = struct(**parts[field])
     if "consent" in parts:
-        optional["consent"] = _consent(parts["consent"], times, time)
+        consent = parts["consent"]
+        if "time" in consent:
+            consent = {**consent, "time": times.earlier(consent["time"], time, "consent", "time")}
+        optional["consent"] = Consent(**consent)
     if parts.get("click_ids"):
-        optional["click_ids"] = _clicks(parts["click_ids"], times, time)
-    if parts.get("visitor", {}).get("id"):
-        optional["visitor"] = _visitor(parts["visitor"], times, time)
+        optional["click_ids"] = {
+            name: ClickId(value=value, clicked_at=times.earlier(clicked_at, time, "click_ids", name, "clicked_at"))
+            for name, (value, clicked_at) in parts["click_ids"].items()
+        }
+    if visitor_id := parts.get("visitor", {}).get("id"):
+        first_seen = times.earlier(parts["visitor"].get("first_seen"), time, "visitor", "first_seen")
+        optional["visitor"] = Visitor(id=visitor_id, first_seen=first_seen)
     return Event(id=event_id, name=canonical(name), time=time, source=source, **optional)
 
 
-def _consent(given: dict[str, Any], times: _Times, time: int) -> Consent:
-    if "time" not in given:
-        return Consent(**given)
-    try:
-        return Consent(**{**given, "time": times.known(given["time"], CLICK_PAST_MS, time)})
-    except Unreadable as fault:
-        raise fault.under("consent", "time") from None
-
-
-def _clicks(given: dict[str, tuple[str, int | None]], times: _Times, time: int) -> dict[str, ClickId]:
-    clicks = {}
-    for name, (value, clicked_at) in given.items():
-        try:
-            clicks[name] = ClickId(value=value, clicked_at=times.known(clicked_at, CLICK_PAST_MS, time))
-        except Unreadable as fault:
-            raise fault.under("click_ids", name, "clicked_at") from None
-    return clicks
-
-
-def _visitor(given: dict[str, Any], times: _Times, time: int) -> Visitor:
-    try:
-        return Visitor(id=given["id"], first_seen=times.known(given.get("first_seen"), CLICK_PAST_MS, time))
-    except Unreadable as fault:
-        raise fault.under("visitor", "first_seen") from None
+_STRUCTS = {"page": Page, "user": User, "data": Data, "client": Client}

@@ -51,10 +51,10 @@ Reader = Callable[[Any], T | None]
 MAX_DEPTH = 5  # of free values
 MAX_MEMBERS = 100  # keys of one free object, members of one free list
 TEXT = 2_048  # characters of free text
-_TEN_THOUSAND_YEARS = 315_569_520_000_000  # ms
+TEN_THOUSAND_YEARS = 315_569_520_000_000  # ms
 _AMOUNT_DIGITS = 15  # before the decimal point
 _AMOUNT_DECIMALS = Decimal("1E-12")
-_COUNT_MAX = 1_000_000_000
+COUNT_MAX = 1_000_000_000
 _INT64 = 2**63
 
 # Control characters but tab and line ends, which become spaces. Also the byte-order mark, which pages paste along.
@@ -166,7 +166,7 @@ def _number(value: Any) -> Decimal | None:
     if not written:
         return None
     try:
-        return Decimal(written if written.isascii() and "_" not in written else "no number")
+        return Decimal(written)
     except InvalidOperation:
         raise Unreadable(f"expected a number such as 59.90, got {written[:40]!r}", Reason.WRONG_TYPE) from None
 
@@ -178,14 +178,14 @@ def count(value: Any) -> int | None:
         return None
     if number != number.to_integral_value():
         raise Unreadable(f"expected a whole number, got {number}", Reason.WRONG_TYPE)
-    if not 0 <= number <= _COUNT_MAX:
-        raise Unreadable(f"expected 0 to {_COUNT_MAX:,}, got {number}", Reason.OUT_OF_RANGE)
+    if not 0 <= number <= COUNT_MAX:
+        raise Unreadable(f"expected 0 to {COUNT_MAX:,}, got {number}", Reason.OUT_OF_RANGE)
     return int(number)
 
 
 def moment(value: Any) -> int | None:
     """Unix milliseconds, as a number or text, or RFC 3339 text with its zone. Not yet checked for sense."""
-    if type(value) is int and 0 <= value <= _TEN_THOUSAND_YEARS:
+    if type(value) is int and 0 <= value <= TEN_THOUSAND_YEARS:
         return value
     if isinstance(value, str) and "T" in value:
         return _written_moment(clean(value))
@@ -193,7 +193,7 @@ def moment(value: Any) -> int | None:
         number = amount(value)
     except Unreadable as fault:
         raise Unreadable(_NO_MOMENT, fault.reason, dispensable=True) from None
-    if number is not None and abs(number) > _TEN_THOUSAND_YEARS:
+    if number is not None and abs(number) > TEN_THOUSAND_YEARS:
         raise Unreadable(_NO_MOMENT, Reason.OUT_OF_RANGE, dispensable=True)
     return None if number is None else int(number)
 
@@ -277,6 +277,8 @@ def free(value: Any, depth: int = 1) -> Any:
             return value if -_INT64 <= value < _INT64 else _double(Decimal(value))
         case Decimal():
             return _double(value)
+        case float():
+            return value
     if depth >= MAX_DEPTH:
         raise Unreadable(f"nested deeper than {MAX_DEPTH} levels", Reason.TOO_DEEP)
     if type(value) is list:

@@ -27,84 +27,86 @@ ID = 200
 NAME = 100
 WORD = 64
 
-_url, _text, _word = r.text(URL), r.text(r.TEXT), r.text(WORD)
-_id = r.identifier(ID)
-_key = r.identifier(MATCH_KEY, dispensable=True)
-_keys = r.several(_key, MAX_VALUES)
+url, text, word = r.text(URL), r.text(r.TEXT), r.text(WORD)
+name, identifier = r.identifier(NAME), r.identifier(ID)
+key = r.identifier(MATCH_KEY, dispensable=True)
+keys, identifiers = r.several(key, MAX_VALUES), r.several(identifier, MAX_ITEMS)
+token = r.identifier(WORD)
+"""Readers of which `usual.py` knows the msgspec type."""
 
 SCALARS: dict[str, Reader[Any]] = {
-    "id": _id,
-    "name": r.identifier(NAME),
+    "id": identifier,
+    "name": name,
     "time": r.moment,
     "source": r.identifier(WORD),
     "action_source": r.one_of(ActionSource),
-    "debug": _id,
+    "debug": identifier,
 }
 SCALAR_ALIASES = {"event": "name", "event_name": "name", "event_id": "id", "timestamp": "time"}
 
 PAGE: dict[str, Reader[Any]] = {
-    "url": _url,
-    "referrer": _url,
-    "title": _text,
-    "language": _word,
-    "screen": _word,
-    "viewport": _word,
+    "url": url,
+    "referrer": url,
+    "title": text,
+    "language": word,
+    "screen": word,
+    "viewport": word,
 }
-LANDING: dict[str, Reader[Any]] = {"seed": r.identifier(WORD), "at": r.moment, "url": _url, "referrer": _url}
+LANDING: dict[str, Reader[Any]] = {"seed": token, "at": r.moment, "url": url, "referrer": url}
 USER: dict[str, Reader[Any]] = {
-    "email": _keys,
-    "phone": _keys,
-    "external_id": _keys,
-    "first_name": _key,
-    "last_name": _key,
-    "street": _key,
-    "city": _key,
-    "state": _key,
-    "zip": _key,
-    "country": _key,
-    "gender": _key,
-    "birth_date": _key,
+    "email": keys,
+    "phone": keys,
+    "external_id": keys,
+    "first_name": key,
+    "last_name": key,
+    "street": key,
+    "city": key,
+    "state": key,
+    "zip": key,
+    "country": key,
+    "gender": key,
+    "birth_date": key,
 }
 DATA: dict[str, Reader[Any]] = {
     "value": r.amount,
     "currency": r.currency,
-    "order_id": _id,
-    "search_term": _text,
-    "coupon": _text,
+    "order_id": identifier,
+    "search_term": text,
+    "coupon": text,
     "shipping": r.amount,
     "tax": r.amount,
     "predicted_ltv": r.amount,
     "net_revenue": r.amount,
-    "status": _text,
+    "status": text,
     "num_items": r.count,
-    "content_ids": r.several(_id, MAX_ITEMS),
-    "content_type": _text,
-    "content_name": _text,
-    "content_category": _text,
-    "delivery_category": _text,
-    "description": _text,
+    "content_ids": identifiers,
+    "content_type": text,
+    "content_name": text,
+    "content_category": text,
+    "delivery_category": text,
+    "description": text,
 }
 ITEM: dict[str, Reader[Any]] = {
-    "id": _id,
-    "name": _text,
-    "brand": _text,
-    "category": _text,
-    "variant": _text,
+    "id": identifier,
+    "name": text,
+    "brand": text,
+    "category": text,
+    "variant": text,
     "price": r.amount,
     "quantity": r.count,
 }
 CLIENT: dict[str, Reader[Any]] = {
     "ip": r.ip,
-    "user_agent": _text,
+    "user_agent": text,
     "mobile": r.flag,
-    "platform": _word,
+    "platform": word,
 }
 CONSENT: dict[str, Reader[Any]] = {
     "marketing": r.consent,
     "analytics": r.consent,
     "personalization": r.consent,
     "sale": r.consent,
-    "source": _word,
+    "source": word,
     "time": r.moment,
 }
 VISITOR: dict[str, Reader[Any]] = {"id": r.identifier(WORD), "first_seen": r.moment}
@@ -246,7 +248,7 @@ def items(raw: Any, reading: Reading) -> tuple[Item, ...]:
                 found.append(Item(**members(member, ITEM, lenient, "data", "items", aliases=ITEM_ALIASES)))
                 reading.ignored += lenient.ignored
             elif member is not None:
-                found.append(Item(id=_id(member)))
+                found.append(Item(id=identifier(member)))
         except Unreadable as fault:
             raise fault.under(position) from None
     return tuple(found)
