@@ -57,7 +57,6 @@
   const UNDECIDED_EVENTS = 50;
   const UNDECIDED_MS = 18e5;
   const WAITING_EVENTS = 1000;
-  const STORED_EVENTS = 100;
   const STORED_CHARS = 32768;
   const STORED_MS = 864e5;
   // A network error (a blocker, most likely) counts 10, an answer "later" counts 3: three or ten in a row, then quiet.
@@ -324,7 +323,7 @@
   /** @returns {Event[]} events that earlier pages could not deliver, at most a day old */
   function stored() {
     try {
-      return [].concat(parse(localStorage.getItem(storeKey))).filter((event) => event && event.time > now() - STORED_MS);
+      return parse(localStorage.getItem(storeKey)).filter((event) => event && event.time > now() - STORED_MS);
     } catch (error) {
       return [];
     }
@@ -349,9 +348,9 @@
   function keep(events) {
     if (!config.retryQueue) return false;
     const consent = consentNow();
-    const list = without(events, stored())
-      .concat(events.map((event) => assign({}, event, { user: {}, consent: event.consent || consent })))
-      .slice(-STORED_EVENTS);
+    const kept = events.map((event) => assign({}, event, { user: {}, consent: event.consent || consent }));
+    const list = without(events, stored()).concat(kept);
+    // 32 KiB are fewer than a hundred events.
     while (stringify(list).length > STORED_CHARS) list.shift();
     return store(list);
   }
@@ -364,7 +363,7 @@
   function resume() {
     if (!mayAct()) return;
     if (config.retryQueue) queue = queue.concat(without(queue.concat(inFlight), stored()));
-    later(flush, SETTLE_MS);
+    soon();
   }
 
   /** Notices where we are. @returns {boolean} whether that is another page */

@@ -76,6 +76,17 @@ async def test_a_title_set_just_after_the_navigation_is_the_one_sent(granted, si
     assert site.accepted[1]["page"]["title"] == "Thank you"
 
 
+async def test_titles_stay_with_their_pages_when_they_change_quickly_or_the_page_is_left(granted, site, page):
+    await page.goto(site.url("/"))
+    await site.until_names("page_view")
+    await page.evaluate(
+        "history.pushState(null, '', '/b'); document.title = 'B';"
+        "history.pushState(null, '', '/c'); document.title = 'C'; dispatchEvent(new Event('pagehide'))"
+    )
+    await site.until_names(*["page_view"] * 3)
+    assert [event["page"]["title"] for event in site.accepted] == ["Shop", "B", "C"]
+
+
 async def test_a_page_restored_from_the_back_forward_cache_counts_again(granted, site, page):
     await page.goto(site.url("/a"))
     await site.until_names("page_view")
@@ -125,8 +136,9 @@ async def test_with_automatic_views_off_only_the_page_itself_counts(site, page):
     await page.evaluate("history.replaceState(null, '', '/landing'); firsthand('page')")
     await page.evaluate("history.pushState(null, '', '/next'); firsthand('page', {title: 'Next'}, {id: 'v-2'})")
     await page.evaluate("history.pushState(null, '', '/uncounted')")
-    await page.evaluate("firsthand('page', {url: '/virtual/step-2'})")
-    found = await views(site, page, "/landing?fbclid=x", "/next", "/virtual/step-2")
+    await page.evaluate("firsthand('page', {url: '/virtual/step-2'}); firsthand('page', {url: '/virtual/step-3'})")
+    found = await views(site, page, "/landing?fbclid=x", "/next", "/virtual/step-2", "/virtual/step-3")
     assert found[1]["id"] == "v-2"
     assert found[1]["page"]["title"] == "Next"
     assert found[1]["page"]["referrer"] == site.url("/landing?fbclid=x")
+    assert found[3]["page"]["referrer"] == site.url("/virtual/step-2")
