@@ -214,6 +214,23 @@ async def test_a_commit_of_a_batch_read_before_a_rewind_stores_the_state_only(lo
     assert ([entry.event.id for entry in batch.entries], batch.state.delivered) == (["e-1", "e-2"], 7)
 
 
+async def test_a_wholly_settled_batch_read_before_a_rewind_does_not_undo_it(log, event):
+    await log.append([event(1), event(2)])
+    batch = await log.read("meta", 10)
+    await log.rewind("meta", 0)
+    await log.commit(batch, settled(1, 2))
+    assert await take(log, "meta") == ["e-1", "e-2"]
+
+
+async def test_a_retried_letter_that_an_older_batch_settles_does_not_come(log, event):
+    await log.append([event(1), event(2)])
+    batch = await log.read("meta", 10)
+    await log.commit(batch, settled(2, dead=[letter(1)]))
+    await log.retry_dead()
+    await log.commit(batch, settled(1, 2))
+    assert (await log.read("meta", 10)).entries == ()
+
+
 async def test_a_reader_that_comes_later_starts_at_what_is_retained(log, event, clock):
     await log.append([event(1)])
     clock.now_ms += 31 * DAY_MS
