@@ -14,7 +14,7 @@ from typing import Any
 
 from proxy.config.settings import Settings
 from proxy.config.words import is_secret, section_of
-from proxy.config.written import comment, default_of, keys_of, scalar, variable
+from proxy.config.written import comment, default_of, is_filled_in, keys_of, scalar, variable
 from proxy.destinations import load_all
 from proxy.destinations.base import Destination, DestinationSettings
 
@@ -65,9 +65,9 @@ rules:
   - name: big orders
     when: {event: purchase, value: {at_least: 100}, page.path: {starts_with: /checkout}}
     set: {custom.shop: "${page.host}"}
-    send_to: {destination: %(first)s, as: BigOrder}
+    send_to: {destination: %(custom)s, as: BigOrder}
     examples:
-      - {given: {event: purchase, value: 120, page.path: /checkout/thanks}, sends_to: [%(first)s]}
+      - {given: {event: purchase, value: 120, page.path: /checkout/thanks}, sends_to: [%(custom)s]}
       - {given: {event: purchase, value: 20, page.path: /checkout/thanks}, sends: false}
 """
 
@@ -96,7 +96,7 @@ def example_text() -> str:
     for position, (kind, destination) in enumerate(kinds.items()):
         lines += [*_destination(kind, destination, is_first=position == 0), ""]
     names = [_name(kind) for kind in kinds]
-    lines.append(_RULES % {"every": ", ".join(names), "first": names[0]})
+    lines.append(_RULES % {"every": ", ".join(names), "custom": _name("meta")})
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -117,10 +117,10 @@ def _destination(kind: str, destination: type[Destination], *, is_first: bool) -
 
 
 def sample_values(kind: str, model: type[DestinationSettings]) -> dict[str, Any]:
-    """A value for every key without default: credentials from the environment, others from the field's `examples`."""
+    """A value for every key an operator writes: credentials from the environment, others from their `examples`."""
     values: dict[str, Any] = {}
     for name, entry in model.model_fields.items():
-        if not entry.is_required() or name == "kind":
+        if not is_filled_in(name, entry):
             continue
         if is_secret(entry.annotation):
             values[name] = f"${{{variable(_name(kind), name)}}}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from proxy.config.words import is_secret
-from proxy.config.written import comment, help_text, scalar, variable
+from proxy.config.written import comment, help_text, is_filled_in, scalar, variable
 from proxy.destinations import load_all
 from proxy.destinations.base import DestinationSettings
 
@@ -44,23 +44,19 @@ def name_of(kind: str) -> str:
 
 
 def asked(model: type[DestinationSettings]) -> list[str]:
-    """Keys an operator must fill in: required and not a credential."""
+    """Keys an operator must fill in, credentials apart."""
     return [
         name
         for name, entry in model.model_fields.items()
-        if _is_needed(name, model) and not is_secret(entry.annotation)
+        if is_filled_in(name, entry) and not is_secret(entry.annotation)
     ]
 
 
 def credentials(model: type[DestinationSettings]) -> list[str]:
     """Keys that come from the environment."""
     return [
-        name for name, entry in model.model_fields.items() if _is_needed(name, model) and is_secret(entry.annotation)
+        name for name, entry in model.model_fields.items() if is_filled_in(name, entry) and is_secret(entry.annotation)
     ]
-
-
-def _is_needed(name: str, model: type[DestinationSettings]) -> bool:
-    return name != "kind" and model.model_fields[name].is_required()
 
 
 def config_text(answers: Answers) -> str:

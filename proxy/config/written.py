@@ -104,6 +104,11 @@ def default_of(entry: FieldInfo) -> Any:
     return None if is_secret(entry.annotation) and value is not None and not isinstance(value, tuple) else value
 
 
+def is_filled_in(name: str, entry: FieldInfo) -> bool:
+    """Does an operator write this key? It is required, or the usual one of several ways: then it has `examples`."""
+    return name != "kind" and (entry.is_required() or bool(entry.examples))
+
+
 def variable(destination: str, key: str) -> str:
     """The environment variable for a destination's credential: `META_ACCESS_TOKEN`."""
     return re.sub(r"[^A-Z0-9]+", "_", f"{destination}_{key}".upper())
