@@ -29,18 +29,30 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
             return None
 
 
+class RefusedRow(msgspec.Struct, frozen=True):
+    """One row the platform would not record although it took others, and why in our words."""
+
+    row: Mapping[str, Any]
+    faults: Sequence[str]
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The platform's reply. `accepted` are the rows it would record; `faults` says in our words why others were not."""
+    """The platform's reply, and what it would record: `accepted` rows. `faults`: why, in our words, the whole request
+    was not taken; `refused`: the single rows that were not, where the platform tells them apart."""
 
     status: int
     body: Any = None
     headers: Mapping[str, str] = {}
     accepted: Sequence[Mapping[str, Any]] = ()
+    accounts: Sequence[str] = ()  # whose each accepted row is (pixel, ad account, conversion action); empty: unknown
     faults: Sequence[str] = ()
+    refused: Sequence[RefusedRow] = ()
 
 
 class StandIn(abc.ABC):
     kind: ClassVar[str]
+    rows_key: ClassVar[str] = "data"  # the list of rows in a request's body
+    spoiled: ClassVar[Mapping[str, Any]]  # laid over a good row, it makes the platform refuse that row
 
     def __init_subclass__(cls, *, kind: str, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -61,10 +73,14 @@ class StandIn(abc.ABC):
 
     @abc.abstractmethod
     def dedup_key(self, row: Mapping[str, Any]) -> Hashable | None:
-        """What the platform merges repeated rows by; None: it does not."""
+        """What the platform merges repeated rows of one account by; None: it does not."""
 
-    def trouble(self, mode: str) -> Answer:
-        """The answer while playing `down`, `throttled` or `bad_token`."""
+    def resealed(self, call: Call) -> Call:
+        """A request whose body was changed on purpose, with whatever proves its body made anew."""
+        return call
+
+    def trouble(self, mode: str, call: Call | None = None) -> Answer:  # noqa: ARG002 - for platforms with two edges
+        """The answer to `call` while playing `down`, `throttled` or `bad_token`."""
         match mode:
             case "throttled":
                 return Answer(status=429, body={"error": "slow down"}, headers={"Retry-After": "2"})

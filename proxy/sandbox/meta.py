@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from proxy.clock import DAY_S
 from proxy.sandbox.base import REFUSED_TOKEN, TOKEN, Answer, Call, StandIn
@@ -46,11 +46,15 @@ _TOO_LITTLE = (
     frozenset({"ln", "ge"}),
 )
 _SUFFIX = r"(\.(AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8}))?\Z"
+# Meta's own libraries put their mark behind hashes and addresses as well ("Parameter Builder", checked 2026-11).
+_MARK = re.compile(r"\.(AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8})\Z")
 _FBC = re.compile(r"fb\.\d{1,2}\.\d{10,14}\.[A-Za-z0-9_-]{1,500}" + _SUFFIX)
 _FBP = re.compile(r"fb\.\d{1,2}\.\d{10,14}\.\d{1,20}" + _SUFFIX)
 
 
 class Meta(StandIn, kind="meta"):
+    spoiled: ClassVar = {"event_time": 0}
+
     def owns(self, call: Call) -> bool:
         return _PATH.match(call.path) is not None
 
@@ -80,9 +84,10 @@ class Meta(StandIn, kind="meta"):
             status=200,
             body={"events_received": len(rows), "messages": [], "fbtrace_id": "AbCdEfSandbox"},
             accepted=rows,
+            accounts=[pixel] * len(rows),
         )
 
-    def trouble(self, mode: str) -> Answer:
+    def trouble(self, mode: str, call: Call | None = None) -> Answer:  # noqa: ARG002 - one answer for all paths
         match mode:
             case "throttled":
                 return _error(4, None, "Application request limit reached", status=429, headers={"Retry-After": "2"})
@@ -151,9 +156,10 @@ def _check_user_data(user: Any, source: str) -> tuple[int | None, list[str]] | N
     faults = only("user_data", user, _HASHED | _PLAIN)
     for key in user.keys() & _HASHED:
         values = user[key] if isinstance(user[key], list) else [user[key]]
-        faults += filter(None, (digest(f"user_data.{key}", value) for value in values))
-    if "client_ip_address" in user and (fault := public_ip("user_data.client_ip_address", user["client_ip_address"])):
-        faults.append(fault)
+        faults += filter(None, (digest(f"user_data.{key}", _unmarked(value)) for value in values))
+    if "client_ip_address" in user:
+        address = _unmarked(user["client_ip_address"])
+        faults += filter(None, [public_ip("user_data.client_ip_address", address)])
     if faults:
         return None, faults
     if "fbc" in user and not _FBC.match(str(user["fbc"])):
@@ -165,6 +171,10 @@ def _check_user_data(user: Any, source: str) -> tuple[int | None, list[str]] | N
     if source == "website" and not user.get("client_user_agent"):
         return None, ["user_data.client_user_agent: required for website events"]
     return None
+
+
+def _unmarked(value: Any) -> Any:
+    return _MARK.sub("", value) if isinstance(value, str) else value
 
 
 def _check_custom_data(data: Any, name: str) -> tuple[int | None, list[str]] | None:

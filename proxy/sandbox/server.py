@@ -2,8 +2,11 @@
 
 GET  /                 the page: what arrived, what was refused and why, switches to play trouble
 GET  /received.json    the same for programs
-POST /control          {"kind": "meta", "mode": "ok" | "down" | "throttled" | "bad_token"}
+POST /control          {"kind": "meta", "mode": "ok" | "down" | "throttled" | "bad_token" | "bad_row"}
 any other path         goes to the stand-in that owns it
+
+`bad_row` picks the first event of the next request and from then on finds it faulty, each time it comes, in the
+platform's way; all others are judged as ever.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from proxy.sandbox import load_all
 from proxy.sandbox.base import Answer, Call, StandIn
 
 _KEPT = 2000
-_MODES = ("ok", "down", "throttled", "bad_token")
+_MODES = ("ok", "down", "throttled", "bad_token", "bad_row")
 
 
 class Sandbox:
@@ -32,6 +35,7 @@ class Sandbox:
         self._clock = clock
         self._stand_ins: dict[str, StandIn] = {kind: cls() for kind, cls in load_all().items()}
         self._modes = dict.fromkeys(self._stand_ins, "ok")
+        self._bad_rows: dict[str, bytes] = {}
         self._seen: dict[str, Counter[Hashable]] = {kind: Counter() for kind in self._stand_ins}
         self._counts: dict[str, Counter[str]] = {kind: Counter() for kind in self._stand_ins}
         self._records: deque[dict[str, Any]] = deque(maxlen=_KEPT)
@@ -72,6 +76,7 @@ class Sandbox:
             advice = f"expected a kind of {', '.join(self._modes)} and a mode of {', '.join(_MODES)}"
             return web.json_response({"error": advice}, status=400)
         self._modes[kind] = mode
+        self._bad_rows.pop(kind, None)
         return web.json_response(self.received()["platforms"])
 
     async def _platform(self, request: web.Request) -> web.Response:
@@ -82,23 +87,48 @@ class Sandbox:
             headers={name.lower(): value for name, value in request.headers.items()},
             body=await request.read(),
         )
-        for kind, stand_in in self._stand_ins.items():
+        for stand_in in self._stand_ins.values():
             if stand_in.owns(call):
-                playing = self._modes[kind] != "ok"
-                answer = stand_in.trouble(self._modes[kind]) if playing else stand_in.answer(call, self._clock())
+                answer = self._answer(stand_in, call)
                 self._record(stand_in, call, answer)
                 return _response(answer)
         return web.json_response({"error": f"no stand-in owns {request.method} {request.path}"}, status=404)
 
+    def _answer(self, stand_in: StandIn, call: Call) -> Answer:
+        match self._modes[stand_in.kind]:
+            case "ok":
+                return stand_in.answer(call, self._clock())
+            case "bad_row":
+                return stand_in.answer(self._with_bad_row(stand_in, call), self._clock())
+            case mode:
+                return stand_in.trouble(mode, call)
+
+    def _with_bad_row(self, stand_in: StandIn, call: Call) -> Call:
+        """The request as if the chosen row had been built wrong; a request without rows as it is."""
+        body = call.json()
+        rows = body.get(stand_in.rows_key) if isinstance(body, dict) else None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not rows:
+            return call
+        chosen = self._bad_rows.setdefault(stand_in.kind, encode_json(rows[0]))
+        rows = [{**row, **stand_in.spoiled} if encode_json(row) == chosen else row for row in rows]
+        return stand_in.resealed(msgspec.structs.replace(call, body=encode_json({**body, stand_in.rows_key: rows})))
+
     def _record(self, stand_in: StandIn, call: Call, answer: Answer) -> None:
         kind = stand_in.kind
         record = {"kind": kind, "at": self._clock(), "path": call.path}
-        for row in answer.accepted:
+        accounts = answer.accounts or [""] * len(answer.accepted)
+        for row, account in zip(answer.accepted, accounts, strict=True):
             key = stand_in.dedup_key(row)
-            repeated = key is not None and self._seen[kind][key] > 0
-            self._seen[kind][key] += 1
+            repeated = key is not None and self._seen[kind][account, key] > 0
+            if key is not None:
+                self._seen[kind][account, key] += 1
             self._counts[kind]["repeated" if repeated else "accepted"] += 1
-            self._records.append({**record, "name": stand_in.name_of(row), "repeated": repeated, "row": row})
+            named = {"name": stand_in.name_of(row), "account": account}
+            self._records.append({**record, **named, "repeated": repeated, "row": row})
+        for refused in answer.refused:
+            self._counts[kind]["refused"] += 1
+            reason = {"status": answer.status, "faults": refused.faults, "body": refused.row}
+            self._records.append({**record, "name": stand_in.name_of(refused.row), **reason})
         if answer.faults:
             self._counts[kind]["refused"] += 1
             self._records.append({**record, "status": answer.status, "faults": answer.faults, "body": call.json()})

@@ -89,3 +89,13 @@ def test_a_version_that_ended_is_refused():
 
 def test_more_than_a_thousand_events_are_refused():
     assert send(*[event()] * 1001).status == 400
+
+
+@pytest.mark.parametrize("mark", ["AQ", "Bg", "AQYCAQMB"])
+def test_a_hash_and_an_address_may_carry_the_mark_of_metas_own_library(mark):
+    marked = user(em=[f"{DIGEST}.{mark}"], client_ip_address=f"203.0.113.9.{mark}")
+    assert not send(event(**marked)).faults
+
+
+def test_a_mark_does_not_make_a_plain_address_a_hash():
+    assert send(event(**user(em=["test@example.com.AQYCAQMB"]))).faults
