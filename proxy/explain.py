@@ -25,7 +25,7 @@ from proxy.log.base import Entry
 from proxy.privacy import consent
 from proxy.relay import guard
 from proxy.relay.plan import Item
-from proxy.relay.redact import redact
+from proxy.relay.redact import MASK, redact
 
 NOT_KEPT = "consent: nothing was granted, so the event is not kept"
 
@@ -116,10 +116,11 @@ def _rules(items: Iterable[Item]) -> list[str]:
 
 
 def _request(request: Request, secrets: tuple[str, ...]) -> dict[str, Any]:
+    token = {"Authorization": f"Bearer {MASK}"} if request.needs_token else {}  # bought when it is sent
     return {
         "method": request.method,
         "url": redact(request.url, secrets),
-        "headers": {name: redact(value, secrets) for name, value in request.headers.items()},
+        "headers": {**token, **{name: redact(value, secrets) for name, value in request.headers.items()}},
         "body": None if request.body is None else _body(request.body, secrets),
     }
 

@@ -17,11 +17,12 @@ from proxy.clock import Clock, system_clock
 from proxy.commands._options import config_option
 from proxy.config.load import Config, load
 from proxy.config.machine import KEY_FILE, examine
-from proxy.destinations.base import Destination
+from proxy.destinations.base import Destination, Reply
 from proxy.destinations.verdict import AuthBroken, Delivered, Rejected, RetryLater, Verdict
 from proxy.errors import ConfigError
 from proxy.relay.redact import redact
 from proxy.relay.sender import Sender
+from proxy.relay.tokens import Tokens
 
 
 @click.command()
@@ -78,8 +79,10 @@ async def _ask_all(config: Config) -> bool:
 async def ask(destination: Destination, sender: Sender, clock: Clock = system_clock) -> Verdict:
     """One destination's probe, sent and judged."""
     probe = destination.probe(clock())
-    reply = await sender.send(probe, destination.settings.timeout_s)
-    return destination.judge(msgspec.structs.replace(reply, sent=len(probe.rows)))
+    answer = await Tokens(destination, sender, clock).send(probe)
+    if not isinstance(answer, Reply):
+        return answer
+    return destination.judge(msgspec.structs.replace(answer, sent=len(probe.rows)))
 
 
 def in_words(verdict: Verdict) -> str:

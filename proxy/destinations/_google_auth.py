@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from proxy.clock import SECOND_MS
 from proxy.destinations._answer import TRY_AGAIN, one_line
 from proxy.destinations.base import Reply, Request, Secret, Token
-from proxy.destinations.verdict import AuthBroken, RetryLater, Verdict
+from proxy.destinations.verdict import AuthBroken, RetryLater
 from proxy.event import encode_json
 
 TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
@@ -111,7 +111,7 @@ def request(credentials: Credentials, url: str, now_ms: int, scope: str) -> Requ
     )
 
 
-def read(reply: Reply, now_ms: int) -> Token | Verdict:
+def read(reply: Reply, now_ms: int) -> Token | RetryLater | AuthBroken:
     """The token endpoint's answer; `now_ms`: when it was asked, so that the token never seems younger than it is."""
     body = reply.json()
     if isinstance(body, dict) and reply.status == HTTPStatus.OK:

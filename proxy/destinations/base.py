@@ -11,7 +11,7 @@ the `limits` declared here. A platform's file holds: its `Settings`, its `Limits
 and, where requests need an access token that is bought and expires (`Request.needs_token`),
 
     token_request(now_ms)   the request that buys one
-    read_token(reply, …)    its answer as a `Token`, or the `Verdict` on it
+    read_token(reply, …)    its answer as a `Token`, or why there is none
 
 All pure: same input, same bytes.
 """
@@ -25,7 +25,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from proxy.destinations.verdict import Verdict
+from proxy.destinations.verdict import AuthBroken, RetryLater, Verdict
 from proxy.event import Event, Purpose, encode_json
 from proxy.identity import phone
 
@@ -165,7 +165,7 @@ class Destination(abc.ABC):
         """Buys the access token for requests with `needs_token`; None: this destination needs none."""
         return None
 
-    def read_token(self, reply: Reply, now_ms: int) -> Token | Verdict:
+    def read_token(self, reply: Reply, now_ms: int) -> Token | RetryLater | AuthBroken:
         """The answer to `token_request`; `now_ms` is when that was sent. Never raises where tokens are bought."""
         raise NotImplementedError(f"{self.kind} buys no tokens")
 

@@ -33,7 +33,7 @@ from proxy.destinations.base import (
     Token,
     json_request,
 )
-from proxy.destinations.verdict import Verdict
+from proxy.destinations.verdict import AuthBroken, RetryLater, Verdict
 from proxy.event import ActionSource, ConsentState, Event, replace
 from proxy.identity import google_keys, hashing, page_url
 from proxy.identity.personal import harmless
@@ -222,7 +222,7 @@ class GoogleAds(Destination, kind="google_ads"):
 
     # --- back
 
-    def read_token(self, reply: Reply, now_ms: int) -> Token | Verdict:
+    def read_token(self, reply: Reply, now_ms: int) -> Token | RetryLater | AuthBroken:
         return auth.read(reply, now_ms)
 
     def judge(self, reply: Reply) -> Verdict:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from proxy.clock import SECOND_MS, Clock
 from proxy.config.settings import RelaySettings
-from proxy.destinations.base import Destination
+from proxy.destinations.base import Destination, Reply
 from proxy.destinations.verdict import AuthBroken, Delivered, Rejected, RetryLater, RowFault, Verdict
 from proxy.event import Event, replace
 from proxy.log.base import Batch, EventLog, Outcome, ReaderState
@@ -27,9 +27,11 @@ from proxy.relay import guard, health
 from proxy.relay.backoff import ASKED_MAX_S, delay_s
 from proxy.relay.health import Change
 from proxy.relay.ledger import Ledger
+from proxy.relay.pace import Pace, Sleep
 from proxy.relay.plan import Decide, Item, Parcel, Plan
 from proxy.relay.redact import redact
 from proxy.relay.sender import Sender
+from proxy.relay.tokens import Tokens
 from proxy.relay.verdicts import consequences
 
 READ_MIN = 200  # events read at once: with a backlog, events the rules leave out must not make the requests small
@@ -45,8 +47,6 @@ VERDICTS: dict[type, str] = {
     AuthBroken: "auth_broken",
 }
 """The label `verdict` of `firsthand_attempts_total`."""
-
-Sleep = Callable[[float], Awaitable[object]]
 
 
 class Reader:
@@ -65,7 +65,9 @@ class Reader:
         """`dice`: 0 ≤ dice() < 1. `sleep` is asyncio.sleep but for tests."""
         self.name = destination.name
         self._log, self._destination, self._decide, self._settings = log, destination, decide, settings
-        self._sender, self._clock, self._dice, self._sleep = sender, clock, dice, sleep
+        self._clock, self._dice, self._sleep = clock, dice, sleep
+        self._pace = Pace(destination.limits.requests_per_minute, clock, sleep)
+        self._tokens = Tokens(destination, sender, clock)
         self._limit = max(destination.batch_size, READ_MIN)
         self._secrets = destination.secrets()
         self._ledger = Ledger()
@@ -173,10 +175,15 @@ class Reader:
         await self._commit(batch, state)
 
     async def _attempt(self, parcel: Parcel, state: ReaderState) -> Verdict:
+        await self._pace.turn()
         started_ms = self._clock()
-        reply = await self._sender.send(parcel.request, self._destination.settings.timeout_s)
+        answer = await self._tokens.send(parcel.request)
         self._seconds.observe((self._clock() - started_ms) / SECOND_MS)
-        verdict = guard.judge(self._destination, replace(reply, sent=len(parcel.items)))
+        verdict = (
+            guard.judge(self._destination, replace(answer, sent=len(parcel.items)))
+            if isinstance(answer, Reply)
+            else answer
+        )
         if isinstance(verdict, RetryLater) and verdict.why == guard.INTERNAL and state.attempts >= PATIENCE:
             verdict = Rejected(guard.INTERNAL, verdict.detail, rows=_every_row(parcel, verdict.detail))
         metrics.attempts.labels(self.name, VERDICTS[type(verdict)]).inc()

@@ -10,7 +10,8 @@ from proxy.clock import Clock, system_clock
 from proxy.config.settings import RelaySettings
 from proxy.destinations.base import Destination
 from proxy.log.base import EventLog
-from proxy.relay.reader import Reader, Sleep
+from proxy.relay.pace import Sleep
+from proxy.relay.reader import Reader
 from proxy.relay.sender import Sender
 from proxy.rules.rules import Rules
 
