@@ -17,7 +17,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from proxy.clock import DAY_S, SECOND_MS
-from proxy.destinations import _amount as amounts, _tiktok_errors as errors
+from proxy.destinations import _amount as amounts, _basket as basket, _tiktok_errors as errors
 from proxy.destinations.base import (
     CallingCode,
     Destination,
@@ -31,7 +31,7 @@ from proxy.destinations.base import (
     json_request,
 )
 from proxy.destinations.verdict import Verdict
-from proxy.event import ActionSource, ConsentState, Data, Event, Item
+from proxy.event import ActionSource, ConsentState, Event, Item
 from proxy.identity import click_ids, e164, hashing, match_keys, page_url, verbatim
 from proxy.identity.address import public_ip
 from proxy.identity.personal import harmless
@@ -279,22 +279,22 @@ class TikTok(Destination, kind="tiktok"):
 
     def _properties(self, event: Event, name: str) -> Row:
         data = event.data
-        items = [item for item in data.items if item.id and (item.quantity is None or item.quantity > 0)]
+        items = basket.bought(data)
         given_type = data.content_type if data.content_type in CONTENT_TYPES else None
         default_type = self.settings.content_type if name in PRODUCT_EVENTS else None
         fields: Row = {
             "currency": amounts.currency(data.currency, self.settings.default_currency, data.value),
             "value": amounts.exact(data.value),
             "content_type": given_type or default_type,
-            "content_ids": list(dict.fromkeys(data.content_ids or (item.id for item in items))) or None,
-            "num_items": _num_items(data, items),
-            "order_id": data.order_id or None,
+            "content_ids": basket.ids(data, items),
+            "num_items": basket.count(data, items),
+            "order_id": harmless(data.order_id),
             "contents": [_content(item) for item in items] or None,
             "search_string": harmless(data.search_term),
             "description": harmless(data.description),
             "delivery_category": data.delivery_category if data.delivery_category in DELIVERY_CATEGORIES else None,
             "predicted_ltv": amounts.exact(data.predicted_ltv),
-            **{key: harmless(_text(event.custom.get(key))) for key in _OWN_PROPERTIES},
+            **basket.own_texts(event.custom, _OWN_PROPERTIES),
         }
         return _given(fields)
 
@@ -341,10 +341,6 @@ def _content(item: Item) -> Row:
     )
 
 
-def _num_items(data: Data, items: Sequence[Item]) -> int | None:
-    return data.num_items if data.num_items is not None else sum(item.quantity or 1 for item in items) or None
-
-
 def _digests(values: Iterable[str], normalise: Callable[[str], str | None]) -> str | list[str] | None:
     """One digest as text, several as a list: TikTok takes both."""
     digests = match_keys.keyed(values, normalise)
@@ -376,10 +372,6 @@ def _plain(value: str | None, normalise: Callable[[str], str | None]) -> str | N
 
 def _locale(language: str | None) -> str | None:
     return language if language and _LANGUAGE.fullmatch(language) else None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _given(fields: Row) -> Row:
