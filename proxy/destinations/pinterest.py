@@ -15,12 +15,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from proxy.clock import DAY_S, SECOND_MS
 from proxy.destinations import _amount as amounts
 from proxy.destinations._answer import by_status, one_line, retry_after_s
 from proxy.destinations.base import (
+    CallingCode,
     Destination,
     DestinationSettings,
     Limits,
@@ -33,7 +34,7 @@ from proxy.destinations.base import (
 )
 from proxy.destinations.verdict import AuthBroken, Delivered, Rejected, RetryLater, RowFault, Verdict
 from proxy.event import ActionSource, ConsentState, Data, Event, Item
-from proxy.identity import click_ids, e164, hashing, match_keys, page_url, phone
+from proxy.identity import click_ids, e164, hashing, match_keys, page_url
 from proxy.identity.address import public_ip
 from proxy.identity.personal import harmless
 
@@ -85,7 +86,7 @@ class Pinterest(Destination, kind="pinterest"):
         """Purchases without value or currency: Pinterest takes them, and its reports then lack money."""
         default_currency: Annotated[str, Field(pattern=r"^[A-Za-z]{3}$")] | None = None
         """Currency of values that come without one."""
-        default_country_code: Annotated[str, AfterValidator(phone.calling_code)] | None = None
+        default_country_code: CallingCode | None = None
         """Calling code (44) for phone numbers written without one."""
         opt_out: Literal["never", "personalization_denied", "always"] = "never"
         """Mark events as opted out of tracking."""
