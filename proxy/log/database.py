@@ -33,6 +33,15 @@ def path_of(folder: Path) -> Path:
     return folder.absolute() / FILE
 
 
+def must_exist(path: Path) -> None:
+    """For whoever only reads: `ConfigError` where nothing was ever stored."""
+    if not path.exists():
+        raise _fault(
+            f"there is no event log at {path}",
+            "It appears when `firsthand serve` starts; `data` in the configuration says where.",
+        )
+
+
 def size(path: Path) -> int:
     """Bytes of the log's files."""
     return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*") if file.suffix != ".db-shm")
@@ -149,13 +158,16 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
 
 
 def _check_file(database: sqlite3.Connection, path: Path, known: int) -> None:
-    found = _version(database)
+    # In one statement, or another process's first step could come between the two answers.
+    ((found, filled),) = database.execute(
+        "SELECT user_version, EXISTS (SELECT 1 FROM sqlite_master) FROM pragma_user_version"
+    )
     if found > known:
         raise _fault(
             f"{path} was written by a newer firsthand (format {found}; this one knows {known})",
             "Run the newer version again, or move the file away to start a new log.",
         )
-    if found == 0 and database.execute("SELECT 1 FROM sqlite_master").fetchone():
+    if found == 0 and filled:
         raise _fault(f"{path} is a database, but not an event log", "Move it away, or point `data` elsewhere.")
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import aiosqlite
 import msgspec
 
-from proxy.errors import ConfigError, Fault, LogUnavailable
+from proxy.errors import LogUnavailable
 from proxy.event import Event
 from proxy.log import database
 from proxy.log.base import DeadLetter, LogStats, ReaderState, ReaderStats, StoredDeadLetter
 from proxy.log.sealing import Sealing
+from proxy.log.settling import numbers
 from proxy.privacy.keys import Keyring
 
 
@@ -51,9 +52,7 @@ class LogView:
     async def open(cls, folder: Path, keyring: Keyring) -> Self:
         """`ConfigError` when there is no log in `folder` or `keyring` does not open it."""
         path = database.path_of(folder)
-        if not await asyncio.to_thread(path.exists):
-            advice = "It appears when `firsthand serve` runs; `data` in the configuration says where."
-            raise ConfigError([Fault(("data",), f"there is no event log at {path}", advice)])
+        await asyncio.to_thread(database.must_exist, path)
         connection = await database.connect(path, writes=False)
         try:
             return cls(path, Sealing(await database.rooted(connection, path, keyring)), connection)
@@ -143,14 +142,18 @@ class LogView:
             ),
         )
 
-    async def dead(self, reader: str | None = None, limit: int = 1000) -> list[StoredDeadLetter]:
-        """Newest first."""
+    async def dead(
+        self, reader: str | None = None, limit: int = 1000, seqs: Sequence[int] | None = None
+    ) -> list[StoredDeadLetter]:
+        """Newest first; of one reader, and of these numbers, if given."""
         rows = await self._rows(
             """SELECT reader, seq, at_ms, why, detail, CAST(key AS BLOB), CAST(body AS BLOB)
                FROM dead LEFT JOIN event USING (seq)
-               WHERE ?1 IS NULL OR reader = ?1 ORDER BY at_ms DESC, seq DESC, reader LIMIT ?2""",
+               WHERE (?1 IS NULL OR reader = ?1) AND (?3 IS NULL OR seq IN (SELECT value FROM json_each(?3)))
+               ORDER BY at_ms DESC, seq DESC, reader LIMIT ?2""",
             reader,
             limit,
+            None if seqs is None else numbers(seqs),
         )
         return [
             StoredDeadLetter(
