@@ -52,7 +52,7 @@ class DestinationSettings(BaseModel):
     batch_size: Annotated[int, Field(ge=1)] | None = None
     """Events per request; never above the platform's own limit. Default: what suits the platform."""
     max_age_hours: Annotated[float, Field(gt=0)] | None = None
-    """Events older than this become dead letters `expired`. Default: the platform's limit."""
+    """Events older than this become dead letters `expired`; at most the platform's limit. Default: what suits it."""
     timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
     """How long to wait for an answer."""
     base_url: str | None = None
