@@ -174,3 +174,14 @@ def test_it_shows_the_very_bytes_the_relay_sends(config):
     (parcel,) = plan(destination, [Entry(1, NOW_MS, event)], config.rules.decide, NOW_MS).parcels
     (shown,) = by_name(explain(event, config, NOW_MS))["first"]["requests"]
     assert encode_json(shown["body"]) == parcel.request.body
+
+
+def test_a_token_that_is_bought_when_sending_is_shown_as_stars():
+    google = "{kind: google_ads, customer_id: 1234567890, conversion_actions: {purchase: 7}, "
+    google += "client_id: c, client_secret: s3cret-text, refresh_token: s3cret-text}"
+    text = f"site: {{origins: [https://www.shop.example]}}\ndestinations: {{google: {google}}}\n"
+    found = explained(read(text, Path("config.yaml"), {}))
+    (request,) = by_name(found)["google"]["requests"]
+    assert request["url"] == "https://datamanager.googleapis.com/v1/events:ingest"
+    assert request["headers"] == {"Authorization": "Bearer ***", "Content-Type": "application/json"}
+    assert request["body"]["events"][0]["transactionId"] == "o-1"

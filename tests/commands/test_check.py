@@ -1,3 +1,5 @@
+import json
+import re
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,6 +13,8 @@ from proxy.destinations.verdict import AuthBroken, Delivered, Rejected, RetryLat
 from proxy.errors import ConfigError
 
 TOKEN = "s3cr3t-token-0123456789"
+BOUGHT = "ya29.b0ught"
+SOLD = {"access_token": BOUGHT, "expires_in": 3600}
 
 
 @pytest.fixture
@@ -33,18 +37,20 @@ def config(tmp_path):
 
 @pytest.fixture
 def platform():
-    """A platform that answers everything with one reply, on a thread of its own."""
+    """A platform that answers with one reply, or by path (`{path: (status, body)}`), on a thread of its own."""
     servers = []
 
-    def platform(status, body):
+    def platform(answers, body=b""):
         class Handler(BaseHTTPRequestHandler):
             def _answer(self):
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, content = answers[self.path] if isinstance(answers, dict) else (answers, body)
+                content = json.dumps(content).encode() if isinstance(content, dict) else content
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(content)
 
             do_GET = do_POST = _answer  # noqa: N815 - the names http.server calls
 
@@ -132,6 +138,27 @@ def test_live_says_when_nobody_answers(config):
     result = run("-c", config(f"http://127.0.0.1:{port}"), "--live")
     assert result.exit_code == 1
     assert "connection refused" in result.output
+
+
+@pytest.mark.parametrize(
+    ("answers", "words", "code"),
+    [
+        ({"/token": (200, SOLD), "/v1/events:ingest": (200, {"requestId": "r"})}, "accepts the credentials", 0),
+        ({"/token": (400, {"error": "invalid_grant"})}, "credentials refused (invalid_grant)", 1),
+        ({"/token": (503, {})}, "no usable answer now (token_unavailable)", 1),
+        ({"/token": (200, SOLD), "/v1/events:ingest": (401, {"error": {"message": f"{BOUGHT}!"}})}, "(token_refused): ***!", 1),
+    ],
+)  # fmt: skip
+def test_live_buys_a_token_where_one_is_needed_and_never_shows_it(config, platform, answers, words, code):
+    google = "{kind: google_ads, customer_id: 1234567890, conversion_actions: {lead: 1}, client_id: c, "
+    google += f"client_secret: {TOKEN}, refresh_token: {TOKEN}, base_url: {platform(answers)}}}"
+    path = config()
+    path.write_text(re.sub(r"  meta: .*", f"  google: {google}", path.read_text()))
+    result = run("-c", path, "--live")
+    assert words in result.output
+    assert result.exit_code == code
+    assert BOUGHT not in result.output
+    assert TOKEN not in result.output
 
 
 def test_live_leaves_out_what_is_switched_off(config):
