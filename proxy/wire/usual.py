@@ -49,19 +49,25 @@ _TYPES: dict[Reader[Any], Any] = {
 }
 
 
-def _shape(name: str, table: Mapping[str, Reader[Any]], **more: Any) -> Any:
-    """A struct of the table's fields, all optional, that refuses any other."""
+def _shape(name: str, table: Mapping[str, Reader[Any]], like: type[msgspec.Struct] | None = None, **more: Any) -> Any:
+    """A struct of the table's fields, all optional, that refuses any other. What is not given is as in `like`."""
+    not_given = {field.name: field.default for field in msgspec.structs.fields(like)} if like else {}
     fields = {field: _TYPES[reader] for field, reader in table.items()} | more
     return defstruct(
-        name, [(field, its_type | None, None) for field, its_type in fields.items()], forbid_unknown_fields=True
+        name,
+        [
+            (field, its_type if not_given.get(field) is not None else its_type | None, not_given.get(field))
+            for field, its_type in fields.items()
+        ],
+        forbid_unknown_fields=True,
     )
 
 
-_Page = _shape("Page", s.PAGE)
-_User = _shape("User", s.USER)
-_Item = _shape("Item", s.ITEM)
-_Data = _shape("Data", s.DATA, items=_several(_Item, s.MAX_ITEMS))
-_Consent = _shape("Consent", s.CONSENT)
+_Page = _shape("Page", s.PAGE, Page)
+_User = _shape("User", s.USER, User)
+_Item = _shape("Item", s.ITEM, Item)
+_Data = _shape("Data", s.DATA, Data, items=_several(_Item, s.MAX_ITEMS))
+_Consent = _shape("Consent", s.CONSENT, Consent)
 _SHARED = {"page": _Page, "user": _User, "consent": _Consent}
 _OWN = {field: s.SCALARS[field] for field in ("id", "name", "time")}
 _Event = _shape("Event", _OWN, **_SHARED, data=_Data, custom=dict[str, Any])
@@ -77,10 +83,14 @@ _decoder = msgspec.json.Decoder(_Envelope)
 
 def read(body: bytes, *, received_ms: int, trusted: bool, source: str, make_id: Callable[[int], str]) -> Parsed | None:
     """As `parse`, for the usual body; None: not usual. `make_id` gets the index of an event without an id."""
+    if b'""' in body:
+        if b'"custom"' in body:
+            return None  # there an empty text means something
+        body = body.replace(b'""', b"null")
     if not _is_plain(body):
         return None
     try:
-        envelope = _decoder.decode(body.replace(b'""', b"null"))
+        envelope = _decoder.decode(body)
         if envelope.events is None:
             return None
         times = Times(received_ms, envelope.sent_at, trusted=trusted)
@@ -94,9 +104,8 @@ def read(body: bytes, *, received_ms: int, trusted: bool, source: str, make_id: 
 
 
 def _is_plain(body: bytes) -> bool:
-    """Does no text in it need cleaning? No escapes, no space at either end of a text, nothing unprintable; and no empty
-    text where it would mean something."""
-    if b"\\" in body or b' "' in body or b'" ' in body or (b'""' in body and b'"custom"' in body):
+    """Does no text in it need cleaning? No escapes, no space at either end of a text, nothing unprintable."""
+    if b"\\" in body or b' "' in body or b'" ' in body:
         return False
     if body.isascii():
         return b"\x7f" not in body
@@ -135,13 +144,13 @@ def _merged(shared: Any, own: Any) -> dict[str, Any] | None:
         return None if shared is None else asdict(shared)
     if shared is None:
         return asdict(own)
-    return {**asdict(shared), **{field: value for field, value in asdict(own).items() if value is not None}}
+    return {**asdict(shared), **{field: value for field, value in asdict(own).items() if value}}
 
 
 def _user(fields: dict[str, Any]) -> User:
     for field in ("email", "phone", "external_id"):
-        value = fields[field]
-        fields[field] = () if value is None else (value,) if type(value) is str else value
+        if type(fields[field]) is str:
+            fields[field] = (fields[field],)
     return User(**fields)
 
 
@@ -162,8 +171,7 @@ def _data(given: Any) -> Data:
             fields[field] = _amount(fields[field])
     if fields["currency"] is not None:
         fields["currency"] = r.currency(fields["currency"])
-    fields["content_ids"] = fields["content_ids"] or ()
-    fields["items"] = tuple(_item(item) for item in fields["items"] or ())
+    fields["items"] = tuple([_item(item) for item in given.items])
     return Data(**fields)
 
 
@@ -180,7 +188,7 @@ def _item(item: Any) -> Item:
 
 
 def _consent(given: Any, times: Times, time: int) -> Consent:
-    fields = {field: value for field, value in asdict(given).items() if value is not None}
+    fields = asdict(given)
     if given.time is not None:
         fields["time"] = times.earlier(given.time, time, "consent", "time")
     return Consent(**fields)
