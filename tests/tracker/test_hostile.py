@@ -21,7 +21,7 @@ async def test_natives_replaced_after_the_start_do_no_harm(granted, site, page):
     await page.evaluate(
         "(() => { const broken = () => { throw Error('hostile') };"
         "window.fetch = JSON.stringify = JSON.parse = Date.now = Object.assign = Object.keys = Math.random = broken;"
-        "window.Blob = window.URL = window.Promise = broken; Navigator.prototype.sendBeacon = broken;"
+        "window.Blob = window.URL = window.Promise = broken; Navigator.prototype.sendBeacon = () => true;"
         "firsthand('identify', {email: 'ann@example.com'}); firsthand('track', 'purchase', {value: 1}) })()"
     )
     await site.until_names("page_view", "purchase")
@@ -46,10 +46,11 @@ async def test_wrong_calls_warn_and_never_throw(granted, site, page):
         "(() => { const ring = {}; ring.ring = ring; return ["
         "firsthand('nothing'), firsthand(), firsthand('constructor'), firsthand('track'), firsthand('consent'),"
         "firsthand('track', 'x', ring), firsthand('track', 'x', {n: 1n}), firsthand('identify', ring), firsthand.track(),"
-        "firsthand('page', {url: 'http://['}), firsthand('ready', 5)].map(String) })()"
+        "firsthand('page', {url: 'http://['}), firsthand('ready', 'window.evaluated = 1')].map(String) })()"
     )
     assert results == ["undefined"] * 11
     assert len(warnings) == 10
+    assert await page.evaluate("new Promise(done => setTimeout(() => done(typeof evaluated), 10))") == "undefined"
     assert all(text.startswith("firsthand ") for text in warnings)
     await page.evaluate("firsthand('track', 'purchase', null, null)")
     await site.until_names("page_view", "purchase")
