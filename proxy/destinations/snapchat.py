@@ -170,14 +170,14 @@ class Snapchat(Destination, kind="snapchat"):
         Snapchat thinks of it does not matter once the token was taken."""
         body = reply.json()
         said = body if isinstance(body, dict) else {}
-        detail = _words(said) or f"HTTP {reply.status}"
+        detail = one_line(_words(said) if body is not None else _plain(reply)) or f"HTTP {reply.status}"
         taken = HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES
         refused = said.get("status") == "INVALID"
         if taken and said.get("status") == "VALID":
             return Delivered()
         if taken and refused:
             return Delivered(warnings=(detail,)) if reply.sent == 0 else Rejected("invalid", detail)
-        if reply.status != HTTPStatus.UNAUTHORIZED and _is_a_gateways(reply):
+        if _is_a_page(reply) and reply.status not in _MEANT_BY_ANYBODY:
             return RetryLater("no_json", retry_after_s(reply), detail)
         if reply.status == HTTPStatus.NOT_FOUND:
             return AuthBroken("pixel_unknown", detail, _PIXEL_ADVICE)
@@ -303,9 +303,9 @@ def _digests(value: str | None, normalise: Callable[[str], str | None]) -> list[
     return match_keys.keyed((value,), normalise) if value else []
 
 
-def _is_a_gateways(reply: Reply) -> bool:
-    """A page for people where an API speaks; too large a request stays too large, whoever says so."""
-    return reply.body.lstrip()[:1] == b"<" and reply.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+def _is_a_page(reply: Reply) -> bool:
+    """HTML for people where an API speaks: a gateway's answer, not Snapchat's."""
+    return reply.body.lstrip()[:1] == b"<"
 
 
 def _words(said: dict[str, Any]) -> str:
@@ -313,6 +313,11 @@ def _words(said: dict[str, Any]) -> str:
     errors = said.get("errors")
     lists = [errors.get(key) for key in ("error_msgs", "codes")] if isinstance(errors, dict) else []
     return one_line(said.get("reason"), *(", ".join(map(str, one)) for one in lists if isinstance(one, list)))
+
+
+def _plain(reply: Reply) -> str:
+    """What an answer says that is neither JSON nor a page: `Invalid access token`."""
+    return "" if _is_a_page(reply) else reply.body.decode("utf-8", "replace")
 
 
 def _given(fields: Row) -> Row:

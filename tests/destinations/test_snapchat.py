@@ -378,6 +378,11 @@ def test_a_wrong_pixel_id_pauses_and_loses_nothing():
     assert "pixel_id" in verdict.advice
 
 
+def test_what_snapchat_says_in_plain_text_is_kept_and_a_page_is_not():
+    assert snapchat().judge(reply(401, "Invalid access\ntoken")).detail == "Invalid access token"
+    assert snapchat().judge(reply(401, "<html>no</html>")).detail == "HTTP 401"
+
+
 def test_a_waiting_time_is_obeyed():
     assert snapchat().judge(reply(429, "", headers={"retry-after": "30"})).after_s == 30
 
