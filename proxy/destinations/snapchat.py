@@ -73,6 +73,8 @@ _OWN_PROPERTIES = ("sign_up_method", "event_tag")  # Snapchat's, for which an ev
 _DEVICE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID = r"^[A-Za-z0-9_-]{1,64}$"
 
+_MEANT_BY_ANYBODY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # whoever says so
+
 _TOKEN_ADVICE = "Make a new Conversions API token in Ads Manager (Business Details) and put it into access_token."  # noqa: S105 - advice, not a token
 _PIXEL_ADVICE = "Check pixel_id (from Events Manager), and base_url if you set one."
 
