@@ -13,6 +13,11 @@ and, where requests need an access token that is bought and expires (`Request.ne
     token_request(now_ms)   the request that buys one
     read_token(reply, …)    its answer as a `Token`, or why there is none
 
+and, where the platform says only later what became of events (`Delivered.receipt`),
+
+    receipt_request(id)     the request that asks
+    read_receipt(reply)     its answer as `Processed`, or why there is none yet
+
 All pure: same input, same bytes.
 """
 
@@ -85,6 +90,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     body: bytes | None = None
     rows: tuple[int, ...] = ()
+    public_only: bool = False  # never to a private address, whatever its host resolves to (`proxy/reach.py`)
     needs_token: bool = False  # goes out with `Authorization: Bearer …` of a bought token (`Destination.token_request`)
 
 
@@ -93,6 +99,12 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
     value: Secret
     expires_at_ms: int
+
+
+class Processed(msgspec.Struct, frozen=True):
+    """What a platform did with the events of one accepted request. Nothing is sent again because of it."""
+
+    counts: Mapping[str, int]  # events by outcome: "processed", else the platform's reason, short and bounded
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +180,14 @@ class Destination(abc.ABC):
     def read_token(self, reply: Reply, now_ms: int) -> Token | RetryLater | AuthBroken:
         """The answer to `token_request`; `now_ms` is when that was sent. Never raises where tokens are bought."""
         raise NotImplementedError(f"{self.kind} buys no tokens")
+
+    def receipt_request(self, receipt: str) -> Request | None:  # noqa: ARG002 - a hook
+        """Asks what became of an accepted request; None: this platform never says."""
+        return None
+
+    def read_receipt(self, reply: Reply) -> Processed | RetryLater:
+        """The answer to `receipt_request`. Never raises where there are receipts."""
+        raise NotImplementedError(f"{self.kind} gives no receipts")
 
     def repair(self, event: Event, why: str) -> Event | None:  # noqa: ARG002 - a hook
         """A changed event worth one more try after a lone event was rejected with `why`; None: dead letter."""

@@ -144,10 +144,6 @@ class Ga4(Destination, kind="ga4"):
         event = {"name": "firsthand_check", "params": self._every_event, "timestamp_micros": now_ms * MICROS}
         return json_request(self._url(debug=True), {"client_id": "1.1", "events": [event]})
 
-    def secrets(self) -> tuple[str, ...]:
-        found = super().secrets()
-        return tuple(sorted({*found, *(quote(secret, safe="") for secret in found)}, key=len, reverse=True))
-
     # --- back
 
     def judge(self, reply: Reply) -> Verdict:

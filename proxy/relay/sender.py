@@ -1,16 +1,21 @@
 """The one file that speaks to platforms: a `Request` goes out, a `Reply` comes back, whatever happens on the way.
 
 It keeps connections, follows no redirect (the answer is judged as it is), keeps no cookie, reads at most `BODY_MAX` of
-an answer, takes no proxy from the environment unless asked, and writes no log line.
+an answer, takes no proxy from the environment unless asked, and writes no log line. A `public_only` request connects
+to no private address, whatever its name resolves to at that moment.
 """
 
 from __future__ import annotations
 
+import socket
+
 import aiohttp
+from aiohttp import AddrInfoType, SocketFactoryType
 from yarl import URL
 
 import proxy
 from proxy.destinations.base import Reply, Request
+from proxy.reach import is_public
 
 BODY_MAX = 1_000_000  # bytes of an answer we look at; platforms answer in a few hundred
 IDLE_S = 60.0  # an unused connection is kept this long
@@ -31,16 +36,22 @@ WORDS: tuple[tuple[type[Exception], str], ...] = (  # the first that fits, so th
 )
 
 
+class NotPublicError(OSError):
+    """A connection to an inner network was about to be made for a request that may not go there."""
+
+
 class Sender:
     def __init__(self, *, proxies_from_env: bool = False) -> None:
         """Needs a running event loop at the first `send`, not here."""
         self._proxies_from_env = proxies_from_env
         self._session: aiohttp.ClientSession | None = None
+        self._public: aiohttp.ClientSession | None = None  # connections are kept apart, so that none is shared
 
     async def send(self, request: Request, timeout_s: float) -> Reply:
         """Never raises for trouble on the way: then `status` is 0 and `error` says in a word what went wrong."""
         try:
-            async with self._open().request(
+            session = self._open_public() if request.public_only else self._open()
+            async with session.request(
                 request.method,
                 URL(request.url, encoded=True),  # exactly what `explain` shows
                 data=request.body,
@@ -55,19 +66,40 @@ class Sender:
             return Reply(status=0, error=_word(fault))
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for session in (self._session, self._public):
+            if session is not None:
+                await session.close()
+        self._session = self._public = None
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, limit_per_host=PER_HOST, keepalive_timeout=IDLE_S),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": f"firsthand/{proxy.__version__}"},
-                trust_env=self._proxies_from_env,
-            )
+            self._session = _session(trust_env=self._proxies_from_env)
         return self._session
+
+    def _open_public(self) -> aiohttp.ClientSession:
+        """Never by a proxy: it would connect for us, and we could not see where."""
+        if self._public is None:
+            self._public = _session(trust_env=False, socket_factory=_public_socket)
+        return self._public
+
+
+def _session(*, trust_env: bool, socket_factory: SocketFactoryType | None = None) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=0, limit_per_host=PER_HOST, keepalive_timeout=IDLE_S, socket_factory=socket_factory
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": f"firsthand/{proxy.__version__}"},
+        trust_env=trust_env,
+    )
+
+
+def _public_socket(info: AddrInfoType) -> socket.socket:
+    """Called with the very address a connection goes to, so a name that changes between look-ups gains nothing."""
+    family, kind, protocol, _, address = info
+    if not is_public(str(address[0])):
+        raise NotPublicError("address is not public")
+    return socket.socket(family=family, type=kind, proto=protocol)
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
@@ -83,6 +115,9 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
 
 def _word(fault: Exception) -> str:
     """Short, stable, free of addresses and URLs: it becomes `last_error` and part of a log line."""
-    if isinstance(fault, aiohttp.ClientConnectorError) and isinstance(fault.os_error, ConnectionRefusedError):
-        return "connection refused"
+    if isinstance(fault, aiohttp.ClientConnectorError):
+        if isinstance(fault.os_error, NotPublicError):
+            return "address is not public"
+        if isinstance(fault.os_error, ConnectionRefusedError):
+            return "connection refused"
     return next((word for kind, word in WORDS if isinstance(fault, kind)), "no answer")

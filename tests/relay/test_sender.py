@@ -6,9 +6,10 @@ import socket
 
 import pytest
 from aiohttp import web
+from aiohttp.abc import AbstractResolver
 
 from proxy.destinations.base import Request
-from proxy.relay.sender import BODY_MAX, Sender
+from proxy.relay.sender import BODY_MAX, NotPublicError, Sender, _public_socket
 
 
 @pytest.fixture
@@ -151,3 +152,53 @@ async def test_a_proxy_from_the_environment_is_used_only_when_asked(platform, mo
     assert (await asked.send(post(f"{platform.url}/events"), 5)).status == 0
     await plain.close()
     await asked.close()
+
+
+async def test_a_public_only_request_reaches_no_private_address(sender, platform):
+    for host in ("127.0.0.1", "localhost"):
+        url = platform.url.replace("127.0.0.1", host)
+        reply = await sender.send(post(f"{url}/events", public_only=True), 5)
+        assert (reply.status, reply.error) == (0, "address is not public")
+    assert platform.requests == []
+    assert (await sender.send(post(f"{platform.url}/events"), 5)).status == 200
+
+
+class Rebinding(AbstractResolver):
+    """A name that was public when somebody looked, and is this machine when we connect."""
+
+    def __init__(self, port):
+        self.port = port
+
+    async def resolve(self, host, port=0, family=socket.AF_INET):
+        return [
+            {"hostname": host, "host": address, "port": self.port, "family": socket.AF_INET, "proto": 0, "flags": 0}
+            for address in ("127.0.0.1", "10.0.0.1")
+        ]
+
+    async def close(self):
+        pass
+
+
+async def test_what_counts_is_the_address_connected_to(sender, platform):
+    connector = sender._open_public().connector
+    await connector._resolver.close()
+    connector._resolver = Rebinding(int(platform.url.rpartition(":")[2]))
+    reply = await sender.send(post("http://crm.example/in", public_only=True), 5)
+    assert (reply.status, reply.error) == (0, "address is not public")
+    assert platform.requests == []
+
+
+def test_a_public_address_gets_its_socket():
+    with _public_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("203.0.113.9", 443))) as made:
+        assert made.family is socket.AF_INET
+    with pytest.raises(NotPublicError):
+        _public_socket((socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("::ffff:10.0.0.1", 443, 0, 0)))
+
+
+async def test_a_public_only_request_takes_no_proxy(platform, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", platform.url)
+    asked = Sender(proxies_from_env=True)
+    reply = await asked.send(post("http://127.0.0.1:1/in", public_only=True), 5)
+    await asked.close()
+    assert reply.error == "address is not public"
+    assert platform.requests == []
