@@ -11,15 +11,17 @@ import asyncio
 import errno
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from aiohttp import web
 
 from proxy.clock import system_clock
 from proxy.collector.app import make_app
 from proxy.collector.bad_http import server_logger
+from proxy.collector.patience import close_silent
 from proxy.config.load import Config
 from proxy.config.machine import data_folder, keyring
 from proxy.errors import ConfigError, Fault, LogUnavailable
@@ -64,7 +66,7 @@ async def serve(config: Config, *, ready: Callable[[Addresses], object] | None =
         keys = await asyncio.to_thread(keyring, settings)
         log = await SqliteLog.open(folder, keys, settings.log, system_clock)
         running.push_async_callback(log.close)
-        await running.enter_async_context(_upkeep(log))
+        await running.enter_async_context(_beside(_purge_for_ever(log), "upkeep"))
         relay = Relay(log, config.destinations, config.rules, settings.relay)
         running.push_async_callback(relay.stop, SETTLE_S)
         admin = None
@@ -96,7 +98,9 @@ async def _listening(app: web.Application, host: str, port: int, section: str) -
         except OSError as error:
             raise _cannot_listen(error, host, port, section) from None
         actual = runner.addresses[0][1]
-        yield f"http://{f'[{host}]' if ':' in host else host}:{actual}"
+        assert runner.server is not None
+        async with _beside(close_silent(runner.server), f"{section} patience"):
+            yield f"http://{f'[{host}]' if ':' in host else host}:{actual}"
     finally:
         await runner.cleanup()
 
@@ -114,8 +118,9 @@ def _cannot_listen(error: OSError, host: str, port: int, section: str) -> Config
 
 
 @asynccontextmanager
-async def _upkeep(log: OperatedLog) -> AsyncIterator[None]:
-    task = asyncio.create_task(_purge_for_ever(log), name="upkeep")
+async def _beside(work: Coroutine[Any, Any, NoReturn], name: str) -> AsyncIterator[None]:
+    """Work that goes on until the block is left."""
+    task = asyncio.create_task(work, name=name)
     try:
         yield
     finally:
@@ -124,7 +129,7 @@ async def _upkeep(log: OperatedLog) -> AsyncIterator[None]:
             await task
 
 
-async def _purge_for_ever(log: OperatedLog) -> None:
+async def _purge_for_ever(log: OperatedLog) -> NoReturn:
     """Deletes what is past its retention, now and then, a bounded piece at a time so that nobody waits for it."""
     while True:
         try:
