@@ -151,7 +151,8 @@ async def test_hidden_and_pagehide_together_send_once(granted, site, page):
 
 
 async def test_beacons_are_cut_to_48_kib_and_what_they_refuse_goes_by_fetch(granted, site, page):
-    await page.clock.install()
+    await page.clock.install(time=1_790_000_000)
+    await page.clock.pause_at(1_790_000_001)
     await page.goto(site.url("/"))
     await page.clock.run_for(100)
     await site.until_names("page_view")
@@ -303,7 +304,8 @@ async def test_a_server_that_stays_away_is_asked_ten_times_and_then_no_more(gran
         "window.kept = 0; const set = Storage.prototype.setItem;"
         "Storage.prototype.setItem = function (...entry) { kept++; return set.apply(this, entry) }"
     )
-    await page.clock.install()
+    await page.clock.install(time=1_790_000_000)
+    await page.clock.pause_at(1_790_000_001)
     await page.goto(site.url("/"))
     for count in range(1, 11):
         await page.clock.run_for(180_000)
