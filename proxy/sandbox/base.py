@@ -6,7 +6,7 @@ The server around it (`server.py`) keeps the records, counts duplicates and can 
 from __future__ import annotations
 
 import abc
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -74,6 +74,11 @@ class StandIn(abc.ABC):
     @abc.abstractmethod
     def dedup_key(self, row: Mapping[str, Any]) -> Hashable | None:
         """What the platform merges repeated rows of one account by; None: it does not."""
+
+    def with_rows(self, body: Any, change: Callable[[Any], Any]) -> Any:
+        """The body with `change` made to every row; a body without rows as it is."""
+        rows = body.get(self.rows_key) if isinstance(body, dict) else None
+        return {**body, self.rows_key: [change(row) for row in rows]} if isinstance(rows, list) else body
 
     def resealed(self, call: Call) -> Call:
         """A request whose body was changed on purpose, with whatever proves its body made anew."""

@@ -105,13 +105,17 @@ class Sandbox:
 
     def _with_bad_row(self, stand_in: StandIn, call: Call) -> Call:
         """The request as if the chosen row had been built wrong; a request without rows as it is."""
+
+        def spoil(row: Any) -> Any:
+            if not isinstance(row, dict):
+                return row
+            written = encode_json(row)
+            chosen = self._bad_rows.setdefault(stand_in.kind, written)
+            return {**row, **stand_in.spoiled} if written == chosen else row
+
         body = call.json()
-        rows = body.get(stand_in.rows_key) if isinstance(body, dict) else None
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not rows:
-            return call
-        chosen = self._bad_rows.setdefault(stand_in.kind, encode_json(rows[0]))
-        rows = [{**row, **stand_in.spoiled} if encode_json(row) == chosen else row for row in rows]
-        return stand_in.resealed(msgspec.structs.replace(call, body=encode_json({**body, stand_in.rows_key: rows})))
+        changed = stand_in.with_rows(body, spoil)
+        return call if changed == body else stand_in.resealed(msgspec.structs.replace(call, body=encode_json(changed)))
 
     def _record(self, stand_in: StandIn, call: Call, answer: Answer) -> None:
         kind = stand_in.kind
