@@ -11,6 +11,7 @@ import re
 
 SHORTEST, LONGEST = 7, 15  # E.164 allows 15 digits; below 7 nothing is a subscriber number with its country code
 
+_NO_DIGITS = re.compile(r"[^0-9]+")
 _INTERNATIONAL = re.compile(r"[^0-9+]*(\+|00)")
 
 
@@ -39,6 +40,8 @@ def calling_code(text: str) -> str:
 
 def _ascii_digits(value: str) -> str:
     """Digits of any script as 0-9: people type phone numbers in Arabic-Indic and full-width digits too."""
+    if value.isascii():
+        return _NO_DIGITS.sub("", value)
     return "".join(str(int(char)) for char in value if char.isdecimal())
 
 

@@ -1,7 +1,9 @@
 """Only addresses that can be a visitor's."""
 
+from ipaddress import ip_network
+
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
 from proxy.identity.address import public_ip
 
@@ -52,3 +54,27 @@ def test_a_private_or_broken_address_is_none(written):
 def test_any_text_is_answered(text):
     address = public_ip(text)
     assert address is None or public_ip(address) == address
+
+
+# Where we and the standard library differ on purpose: documentation is fine, protocols and multicast are nobody.
+DIFFERENT = [
+    ip_network(network)
+    for network in (
+        *("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "192.0.0.0/24", "192.88.99.0/24", "224.0.0.0/4"),
+        *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "::/3", "4000::/2", "8000::/1"),
+    )
+]
+
+
+@given(st.ip_addresses())
+def test_elsewhere_it_agrees_with_the_standard_library(address):
+    assume(not any(address in network for network in DIFFERENT if network.version == address.version))
+    assert (public_ip(str(address)) is not None) == address.is_global
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "198.18.0.0/15", "2001::/23"])
+def test_a_reserved_network_is_refused_to_its_ends_and_no_further(network):
+    network = ip_network(network)
+    assert public_ip(str(network[0])) is None
+    assert public_ip(str(network[-1])) is None
+    assert public_ip(str(network[-1] + 1)) is not None
