@@ -25,6 +25,14 @@ class Entry(msgspec.Struct, frozen=True):
     event: Event
 
 
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A platform's promise to say later what became of an accepted request, and when to ask next."""
+
+    id: str
+    due_ms: int
+    asked: int = 0  # times
+
+
 class ReaderState(msgspec.Struct, frozen=True, kw_only=True):
     """What a reader knows across restarts. `next_attempt_ms` 0: at once. `paused`: the reason, "" while running."""
 
@@ -35,6 +43,8 @@ class ReaderState(msgspec.Struct, frozen=True, kw_only=True):
     last_delivery_ms: int = 0
     delivered: int = 0  # ever
     dead: int = 0  # ever
+    receipts: tuple[Receipt, ...] = ()  # still to be asked for, the oldest first
+    outcomes: dict[str, int] = {}  # what receipts said: events by outcome, ever
 
 
 class Batch(msgspec.Struct, frozen=True):

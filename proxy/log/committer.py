@@ -2,7 +2,9 @@
 
 While a group is on its way to the disk the next one gathers, so one fsync pays for all of them and a lone event waits
 for nobody. Invariants: a future is resolved only after its rows are on disk, or with `LogUnavailable` and nothing of
-its group stored; no future is left waiting; a caller that goes away (cancelled) leaves its rows to be stored.
+its group stored; no future is left waiting; a caller that goes away (cancelled) leaves its rows to be stored. (When a
+disk takes longer than `STALL_S` to say whether it stored a group, its senders are refused and it may be stored after
+all: they send it again, and it is recognised.)
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from proxy.observe.logs import get_logger
 
 GROUP = 256  # events in one transaction: beyond this a group only gets slower to answer
 WAITING = 20_000  # events; some 30 MB. More means that the disk has stopped, not that it is slow
+STALL_S = 15.0  # then those who wait are refused: more than both waits for a lock (turns.py, database.py) together
 _LOOK_EVERY = 0.01  # of the permitted size may be written between two looks at the size
 
 T = TypeVar("T")
@@ -70,6 +73,7 @@ class Committer:
         self._waiting = 0  # events in the queue
         self._wake = asyncio.Event()
         self._trouble = ""  # why appends fail now
+        self._stalled = ""  # why nothing moves now
         self._closing = False
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run(), name="log committer")
@@ -81,7 +85,6 @@ class Committer:
         if self._waiting + len(rows) > WAITING and self._waiting:
             raise LogUnavailable(f"busy: {self._waiting} events wait to be written to {self._path}")
         done: asyncio.Future[int] = self._loop.create_future()
-        self._waiting += len(rows)
         self._enqueue(_Append(rows, done))
         return await done
 
@@ -106,8 +109,10 @@ class Committer:
         await self._task
 
     def _enqueue(self, entry: _Append | _Task) -> None:
-        if self._closing:
-            raise LogUnavailable(f"{self._path} is closed")
+        if self._closing or self._stalled:
+            raise LogUnavailable(self._stalled or f"{self._path} is closed")
+        if isinstance(entry, _Append):
+            self._waiting += len(entry.rows)
         self._queue.append(entry)
         self._wake.set()
 
@@ -117,17 +122,38 @@ class Committer:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._queue:
-                    if isinstance(self._queue[0], _Append):
-                        await self._store(self._take())
-                    else:
-                        await self._do(self._queue.popleft())
+                    await self._next()
         finally:
             self._closing = True  # also when this task was killed: nobody may wait for a task that is no more
             for entry in self._queue:
                 _fail(entry.done, LogUnavailable(f"{self._path}: the writer has stopped"))
 
+    async def _next(self) -> None:
+        first = self._queue[0]
+        group = self._take()
+        in_hand: Sequence[_Append | _Task] = group or [first]
+        alarm = self._loop.call_later(STALL_S, self._stall, in_hand)
+        try:
+            if isinstance(first, _Task):
+                self._queue.popleft()
+                await self._do(first)
+            else:
+                await self._store(group)
+        finally:
+            alarm.cancel()
+            self._stalled = ""
+
+    def _stall(self, in_hand: Sequence[_Append | _Task]) -> None:
+        """Nobody waits for a disk, or another process in the middle of writing, that does not move."""
+        self._stalled = f"{self._path}: the disk, or another process that is writing, has not moved for {STALL_S:.0f} s"
+        _log.error("log stalled", reason=self._stalled)
+        for entry in (*in_hand, *self._queue):
+            _fail(entry.done, LogUnavailable(self._stalled))
+        self._queue.clear()
+        self._waiting = 0
+
     def _take(self) -> list[_Append]:
-        """The next group: whole appends, in order, up to `GROUP` events (or one larger append alone)."""
+        """The next group: whole appends, in order, up to `GROUP` events (or one larger append alone); [] for a task."""
         group: list[_Append] = []
         size = 0
         while self._queue and isinstance(entry := self._queue[0], _Append):
@@ -203,8 +229,7 @@ class Committer:
             await self._insert(rows)
         return counts
 
-    async def _do(self, entry: _Append | _Task) -> None:
-        assert isinstance(entry, _Task)
+    async def _do(self, entry: _Task) -> None:
         try:
             await self._settle_down()
             job = partial(entry.job, self._database)

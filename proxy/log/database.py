@@ -16,6 +16,7 @@ from pathlib import Path
 import aiosqlite
 
 from proxy.errors import ConfigError, Fault, LogUnavailable
+from proxy.log.turns import TurnTaking
 from proxy.observe.logs import get_logger
 from proxy.privacy.keys import Keyring
 
@@ -91,6 +92,7 @@ async def connect(path: Path, *, writes: bool) -> aiosqlite.Connection:
             isolation_level=None,
             timeout=BUSY_S,
             cached_statements=_CACHED_STATEMENTS,
+            factory=TurnTaking.at(path.with_suffix(".lock")) if writes else sqlite3.Connection,
         )
         # WAL and FULL: a transaction is on disk (fsync of the -wal file) before its statement returns.
         # FAST: what a page still holds of deleted rows is overwritten where that costs no extra page.

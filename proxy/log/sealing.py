@@ -2,8 +2,8 @@
 
 The key of an event recognises the same (id, name) when it comes again. It starts with the time an id tells by itself
 (UUIDv7, as our tracker makes them), so that the keys of one minute lie side by side in the index: a random key costs
-a page of disk traffic per event once the index outgrows a few thousand entries (24 against 8 us at 700,000 events,
-tests/bench/log_append.py), and only foreign ids pay that.
+a page of disk traffic per event once the index outgrows a few thousand entries (44 instead of 21 us of CPU at a
+million events, tests/bench/log_append.py --growth), and only foreign ids pay that.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
 import asyncio
+import errno
+import fcntl
+import os
 
 import aiosqlite
 import pytest
 
 from proxy.errors import LogUnavailable
 from proxy.event import ClickId, Client, Event, User
-from proxy.log import committer, sqlite
+from proxy.log import committer, sqlite, turns
 from proxy.log.base import DeadLetter, Outcome, ReaderState
 from proxy.log.sqlite import SqliteLog
 from proxy.log.view import LogView
@@ -193,6 +196,36 @@ async def test_an_overrun_queue_says_so_at_once(open_log, event, monkeypatch):
     assert results.count(1) == 10
     assert sum(isinstance(result, LogUnavailable) and "busy" in str(result) for result in results) == 20
     assert await log.append([event("later")]) == 1
+
+
+async def test_a_process_that_stops_in_the_middle_of_writing_holds_nobody_for_ever(
+    open_log, event, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(committer, "STALL_S", 0.05)
+    monkeypatch.setattr(turns, "PATIENCE_S", 0.01)
+    log = await open_log()
+    lock = await asyncio.to_thread(os.open, tmp_path / "log.lock", os.O_RDWR)
+    await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+    appends = [asyncio.create_task(log.append([event(number)])) for number in range(committer.GROUP + 1)]
+    settling = asyncio.create_task(log.retry_dead())
+    refused = await asyncio.gather(*appends, settling, return_exceptions=True)
+    assert all(isinstance(result, LogUnavailable) and "has not moved" in str(result) for result in refused)
+    with pytest.raises(LogUnavailable, match="has not moved"):
+        await log.append([event("meanwhile")])
+    os.close(lock)
+    while (await asyncio.gather(log.append([event("after")]), return_exceptions=True))[0] != 1:
+        await asyncio.sleep(0)  # until the turn that came too late has been refused
+    assert await ids(log) == ["e-after"]
+
+
+async def test_without_file_locks_writing_still_works(open_log, event, monkeypatch):
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    first, second = await open_log(), await open_log()
+    await asyncio.gather(*(log.append([event(f"{number}")]) for number, log in enumerate([first, second] * 20)))
+    assert len(await ids(first)) == 40
 
 
 async def test_closing_stores_what_waits_and_refuses_the_rest(open_log, event):
