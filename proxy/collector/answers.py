@@ -1,5 +1,5 @@
 """Answers, rendered by hand: the few that exist are known beforehand, and aiohttp's own cost more than storing an event
-(docs/decisions, tests/bench/ingest.py).
+(`tests/bench/ingest.py --parts`).
 
 An `Answer` is immutable; a request's own lines (CORS, Set-Cookie) are added by `Answer.reply`, which gives aiohttp the
 response object it expects. Every body is short; every error is JSON with the key `error`.
