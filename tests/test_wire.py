@@ -80,6 +80,14 @@ def test_one_event_a_list_and_an_envelope_say_the_same():
     assert one(single) == one([single]) == one({"events": [single]})
 
 
+@pytest.mark.parametrize("extra", ["", ', "debug": "x"'])  # the usual way, and the long way round
+def test_an_empty_object_is_nobody_and_not_the_shared_person(extra):
+    body = '{"user": {"email": "ann@example.com"}, "events": [{"name": "a", "user": {}%s}, {"name": "b"}]}' % extra
+    first, second = parse(body.encode(), received_ms=NOW, trusted=False).events
+    assert first.user.email == ()
+    assert second.user.email == ("ann@example.com",)
+
+
 def test_an_events_own_field_wins_key_by_key():
     parsed = read(
         {

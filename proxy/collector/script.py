@@ -44,6 +44,7 @@ def baked(settings: Settings) -> bytes:
         "global": tracker.global_name,
         "pageViews": tracker.page_views,
         "retryQueue": tracker.retry_queue,
+        "gpc": settings.consent.gpc != "ignore",
         "consent": consent,
     }
     return strip(source()).replace(_PLACE, encode_json(facts).decode()).encode()

@@ -17,7 +17,7 @@
  *     `consent` only on events that come from the retry queue: what the visitor had agreed to when they were kept.
  * @typedef {{id?: string, user?: object, custom?: object}} Options
  * @typedef {{events: Event[], body: string, size: number}} Batch  `size` in bytes
- * @typedef {{events: string, global: string, pageViews: boolean, retryQueue: boolean, consent: Consent}} Config
+ * @typedef {{events: string, global: string, pageViews: boolean, retryQueue: boolean, gpc: boolean, consent: Consent}} Config
  *     `events` is a path or URL, relative to the URL of this script.
  *
  * @param {Config} baked
@@ -133,7 +133,7 @@
 
   /** @returns {Consent} what holds now: the defaults, then the visitor's words, then the browser's opt-out signal */
   function consentNow() {
-    return assign({ source: 'default' }, config.consent, decided, navigator.globalPrivacyControl && { sale: DENIED });
+    return assign({ source: 'default' }, config.consent, decided, config.gpc && navigator.globalPrivacyControl && { sale: DENIED });
   }
 
   function allows(consent) {

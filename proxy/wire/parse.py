@@ -60,7 +60,7 @@ def _read(body: bytes, *, received_ms: int, trusted: bool, source: str, make_id:
     for index, raw in enumerate(raws):
         try:
             own = _parts(_own(raw), reading)
-            parts = _merge(shared, own) if shared else own
+            parts = _merge(shared, own, raw) if shared else own
             events.append(_event(parts, parts.get("id") or make_id(index), parts.get("source", source), times))
         except Unreadable as fault:
             refused.append(_refused(index, (*place(index), *fault.path), fault))
@@ -186,10 +186,11 @@ def _other_name(key: str, value: Any, raw: dict[str, Any], parts: dict[str, Any]
     parts["data"] = {**s.data({field: value}, reading, {}), **parts.get("data", {})}
 
 
-def _merge(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+def _merge(shared: dict[str, Any], own: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
+    """`raw`: the event as it came. An empty object in it says "none", not "as shared": `{"user": {}}` is nobody."""
     merged = {**shared, **own}
     for key in shared.keys() & own.keys():
-        if type(own[key]) is dict and key != "visitor":
+        if type(own[key]) is dict and raw.get(key) != {} and key != "visitor":
             merged[key] = {**shared[key], **own[key]}
     return merged
 

@@ -32,6 +32,7 @@ async def test_the_settings_are_baked_in(start):
         "global": "fh",
         "pageViews": False,
         "retryQueue": False,
+        "gpc": True,
         "consent": {"marketing": "denied", "analytics": "granted", "personalization": "denied"},
     }
     assert b"__FIRSTHAND__" not in body

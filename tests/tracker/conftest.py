@@ -117,6 +117,7 @@ class Site:
                 "global": "firsthand",
                 "pageViews": True,
                 "retryQueue": True,
+                "gpc": True,
                 "consent": {"marketing": "denied", "analytics": "denied", "personalization": "denied"},
             } | self.settings
             text = SERVED.replace("__FIRSTHAND__", json.dumps(settings))

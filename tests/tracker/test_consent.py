@@ -145,6 +145,15 @@ async def test_the_browsers_opt_out_signal_refuses_the_sale_whatever_the_page_sa
     assert site.accepted[0]["consent"]["sale"] == "denied"
 
 
+async def test_a_site_that_ignores_the_signal_hears_what_the_page_says(site, page):
+    site.settings["gpc"] = False
+    await page.add_init_script("Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})")
+    await page.goto(site.url("/"))
+    await page.evaluate("firsthand('consent', {marketing: true, sale: true})")
+    await site.until_names("page_view")
+    assert site.accepted[0]["consent"]["sale"] == "granted"
+
+
 async def test_without_marketing_consent_what_identify_said_stays_on_the_page(site, page):
     await page.goto(site.url("/"))
     await page.evaluate("firsthand('consent', {analytics: true}); firsthand('identify', {email: 'ann@example.com'})")
