@@ -67,6 +67,9 @@ def _readable(shown: dict[str, Any], path: Path) -> Iterator[str]:
         )
         if destination["last_error"] and (destination["paused"] or destination["failed_attempts"]):
             yield f"{'':<{width}}   last error: {printable(destination['last_error'])}"
+        if destination["outcomes"]:
+            told = ", ".join(f"{count:,} {printable(name)}" for name, count in destination["outcomes"].items())
+            yield f"{'':<{width}}   the platform's later word on events it took: {told}"
         if destination["expired"]:
             yield f"{'':<{width}}   {destination['expired']:,} events were deleted by retention before delivery"
     if shown["left_over"]:

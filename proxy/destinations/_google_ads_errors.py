@@ -120,6 +120,7 @@ _CHECK_IDS = "Check customer_id, login_customer_id and conversion_actions."
 
 _ROW = re.compile(r"\bevents\[(\d{1,6})\]")
 _REASON = re.compile(r"[A-Z][A-Z0-9_]{1,79}")
+_RECEIPT = re.compile(r"[\x21-\x7e]{1,200}")
 _DELAY = re.compile(r"(\d{1,6})(?:\.\d+)?s")
 _FEW = 5  # warnings shown of one answer
 
@@ -152,10 +153,15 @@ def judge(reply: Reply) -> Verdict:
     if not isinstance(body, dict):
         return RetryLater("no_json", _after_s(reply, body), f"HTTP {reply.status}")
     if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
-        return Delivered(warnings=_warnings(body))
+        return Delivered(warnings=_warnings(body), receipt=_receipt(body))
     if reply.status < HTTPStatus.BAD_REQUEST:
         return RetryLater("unexpected_answer", None, f"HTTP {reply.status}")
     return _refused(reply, body)
+
+
+def _receipt(body: dict[str, Any]) -> str:
+    value = body.get("requestId")
+    return value if isinstance(value, str) and _RECEIPT.fullmatch(value) else ""
 
 
 def _refused(reply: Reply, body: dict[str, Any]) -> Verdict:

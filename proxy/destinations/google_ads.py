@@ -15,16 +15,24 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlencode
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from proxy.clock import DAY_S
-from proxy.destinations import _amount, _google_ads_errors as errors, _google_ads_person as person, _google_auth as auth
+from proxy.destinations import (
+    _amount,
+    _google_ads_errors as errors,
+    _google_ads_person as person,
+    _google_ads_status as status,
+    _google_auth as auth,
+)
 from proxy.destinations.base import (
     CallingCode,
     Destination,
     DestinationSettings,
     Limits,
+    Processed,
     Refusal,
     Reply,
     Request,
@@ -33,7 +41,7 @@ from proxy.destinations.base import (
     Token,
     json_request,
 )
-from proxy.destinations.verdict import AuthBroken, RetryLater, Verdict
+from proxy.destinations.verdict import AuthBroken, Delivered, RetryLater, Verdict
 from proxy.event import ActionSource, ConsentState, Event, replace
 from proxy.identity import google_keys, hashing, page_url
 from proxy.identity.personal import harmless
@@ -149,6 +157,7 @@ class GoogleAds(Destination, kind="google_ads"):
         super().__init__(name, settings)
         api = (settings.base_url or API).rstrip("/")
         self._ingest = f"{api}/v1/events:ingest"
+        self._status = f"{api}/v1/requestStatus:retrieve"
         self._tokens = settings.token_url or (f"{api}/token" if settings.base_url else auth.TOKEN_URL)
         self._credentials = _credentials(settings)
         self._headers = {"x-goog-user-project": settings.quota_project} if settings.quota_project else {}
@@ -226,7 +235,17 @@ class GoogleAds(Destination, kind="google_ads"):
         return auth.read(reply, now_ms)
 
     def judge(self, reply: Reply) -> Verdict:
-        return errors.judge(reply)
+        verdict = errors.judge(reply)
+        if self.settings.validate_only and isinstance(verdict, Delivered):
+            return replace(verdict, receipt="")  # Google keeps no status of what it does not store
+        return verdict
+
+    def receipt_request(self, receipt: str) -> Request:
+        url = f"{self._status}?{urlencode({'requestId': receipt})}"
+        return Request(method="GET", url=url, headers=self._headers, needs_token=True)
+
+    def read_receipt(self, reply: Reply) -> Processed | RetryLater:
+        return status.read(reply)
 
     def repair(self, event: Event, why: str) -> Event | None:
         """A click of another account: the event is worth more than its click id."""

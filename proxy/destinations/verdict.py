@@ -25,6 +25,7 @@ class RowFault(msgspec.Struct, frozen=True):
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     rejected: tuple[RowFault, ...] = ()
     warnings: tuple[str, ...] = ()
+    receipt: str = ""  # the platform's name for this request, where it says later what became of it
 
 
 class RetryLater(msgspec.Struct, frozen=True):

@@ -81,6 +81,7 @@ def _about(destination: Destination, reader: ReaderStats | None) -> dict[str, An
         "failed_attempts": state.attempts,
         "next_attempt_ms": state.next_attempt_ms or None,
         "last_error": state.last_error,
+        "outcomes": state.outcomes,
     }
 
 

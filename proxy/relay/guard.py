@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from proxy.destinations.base import Destination, Reply
+from proxy.destinations.base import Destination, Processed, Reply
 from proxy.destinations.verdict import RetryLater, Verdict
 from proxy.event import Event
 from proxy.log.base import Entry
@@ -69,6 +69,10 @@ def build(destination: Destination, items: tuple[Item, ...], now_ms: int) -> Pla
 def judge(destination: Destination, reply: Reply) -> Verdict:
     """A reply that cannot even be judged is tried again later."""
     return shielded(lambda: destination.judge(reply), lambda fault: RetryLater(INTERNAL, detail=fault))
+
+
+def read_receipt(destination: Destination, reply: Reply) -> Processed | RetryLater:
+    return shielded(lambda: destination.read_receipt(reply), lambda fault: RetryLater(INTERNAL, detail=fault))
 
 
 def repair(destination: Destination, event: Event, why: str) -> Event | None:

@@ -23,7 +23,7 @@ from proxy.event import Event, replace
 from proxy.log.base import Batch, EventLog, Outcome, ReaderState
 from proxy.observe import metrics
 from proxy.observe.logs import get_logger
-from proxy.relay import guard, health
+from proxy.relay import guard, health, receipts
 from proxy.relay.backoff import ASKED_MAX_S, delay_s
 from proxy.relay.health import Change
 from proxy.relay.ledger import Ledger
@@ -121,6 +121,7 @@ class Reader:
             await self._rest(held_s)
             return
         self._probe_at_once = False
+        batch = await self._ask(batch)
         if not batch.entries:
             await self._rest(IDLE_S, news_after=batch.scanned_to)
             return
@@ -132,6 +133,19 @@ class Reader:
             await self._rest(linger_s - gather_s, news_after=batch.scanned_to)
             return
         await self._deliver(batch, plan)
+
+    async def _ask(self, batch: Batch) -> Batch:
+        """For one receipt that is due, if any: what became of events taken long ago. The batch with what it said."""
+        receipt = None if batch.state.paused else receipts.due(batch.state, self._clock())
+        request = None if receipt is None else self._destination.receipt_request(receipt.id)
+        if receipt is None or request is None:
+            return batch
+        await self._pace.turn()
+        answer = await self._tokens.send(request)
+        said = guard.read_receipt(self._destination, answer) if isinstance(answer, Reply) else RetryLater(answer.why)
+        return replace(
+            batch, state=await self._commit(batch, receipts.answered(batch.state, receipt, said, self._clock()))
+        )
 
     def _linger_s(self, batch: Batch, plan: Plan, now_ms: int) -> float:
         """How long to wait for company: not at all for a full request, nor while more of the log is to be read."""
@@ -171,6 +185,8 @@ class Reader:
             self._delivered.inc(len(result.delivered))
             warning = self._warning(verdict)
             state = health.running(state, delivered=len(result.delivered), now_ms=self._clock(), warning=warning)
+            if isinstance(verdict, Delivered):
+                state = receipts.remembered(state, verdict.receipt, self._clock())
             state = await self._commit(batch, state)
         await self._commit(batch, state)
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from proxy.destinations import _google_ads_errors as errors
-from proxy.destinations.base import Refusal, Reply
+from proxy.destinations.base import Processed, Refusal, Reply
 from proxy.destinations.google_ads import GoogleAds, timestamp
 from proxy.destinations.verdict import AuthBroken, Delivered, Rejected, RetryLater, RowFault
 from proxy.event import ActionSource, ClickId, Client, Consent, ConsentState, Data, Event, Item, Page, User, replace
@@ -548,3 +548,58 @@ def test_google_says_when_to_come_back():
 )
 def test_odd_answers_are_read(status, raw, kind):
     assert isinstance(judged(status, raw=raw), kind)
+
+
+# --- what became of accepted events
+
+STATUSES = [v for v in VECTORS["responses"] if v["message"] == "dm.RetrieveRequestStatusResponse"]
+BECAME = {
+    "R004": RetryLater("processing"),
+    "R005": Processed({"processed": 3}),
+    "R006": Processed({"invalid_gclid": 1, "processed": 2}),
+    "R007": Processed({"internal_error": 3}),
+}
+
+
+@pytest.mark.parametrize("vector", STATUSES, ids=by_id)
+def test_every_status_of_the_vectors_is_read(vector):
+    assert google().read_receipt(reply(vector["http_status"], vector["body"])) == BECAME[vector["id"]]
+
+
+def test_all_statuses_are_tested():
+    assert [v["id"] for v in STATUSES] == sorted(BECAME)
+
+
+def test_one_destination_still_at_work_makes_us_wait_for_all():
+    done = {"requestStatus": "SUCCESS", "eventsIngestionStatus": {"recordCount": "3"}}
+    both = {"requestStatusPerDestination": [done, {"requestStatus": "PROCESSING"}]}
+    assert google().read_receipt(reply(200, both)) == RetryLater("processing")
+    failed = {"requestStatus": "FAILURE", "errorInfo": {"errorCounts": [{"recordCount": 2, "reason": "PROCESSING_ERROR_OPERATING_ACCOUNT_MISMATCH_FOR_AD_IDENTIFIER"}]}}  # fmt: skip
+    told = google().read_receipt(reply(200, {"requestStatusPerDestination": [done, failed]}))
+    assert told == Processed({"processed": 3, "operating_account_mismatch_for_ad_identifier": 2})
+
+
+@pytest.mark.parametrize(
+    ("status", "raw", "kind"),
+    [
+        (0, b"", RetryLater),
+        (200, b"<html>", RetryLater),
+        (200, b"{}", RetryLater),
+        (200, b'{"requestStatusPerDestination": [{"requestStatus": "SUCCESS", "errorInfo": 3}]}', Processed),
+        (401, b"{}", RetryLater),
+        (404, b"{}", Processed),
+        (400, b'{"error": {"status": "INVALID_ARGUMENT"}}', Processed),
+        (503, b"", RetryLater),
+    ],
+)
+def test_odd_statuses_are_read(status, raw, kind):
+    assert isinstance(google().read_receipt(reply(status, raw=raw)), kind)
+
+
+def test_a_receipt_is_what_google_calls_the_request_and_fit_for_an_address():
+    assert judged(200, {"requestId": "req-1"}) == Delivered(receipt="req-1")
+    assert judged(200, {"requestId": "a b\r\n"}) == Delivered()
+    assert google(validate_only=True).judge(reply(200, {"requestId": "req-1"})) == Delivered()
+    asked = google().receipt_request("a&b=c/d")
+    assert asked.url == "https://datamanager.googleapis.com/v1/requestStatus:retrieve?requestId=a%26b%3Dc%2Fd"
+    assert (asked.method, asked.needs_token) == ("GET", True)

@@ -10,6 +10,7 @@ import structlog
 from proxy.destinations.base import Reply
 from proxy.destinations.google_ads import GoogleAds
 from proxy.event import User, replace
+from proxy.relay import reader, receipts
 from proxy.relay.sender import Sender
 
 ACCESS = "ya29.access-token-"
@@ -23,6 +24,7 @@ class Google(Sender):
         super().__init__()
         self.grants, self.requests, self.taken = [], [], []
         self.token_answers, self.answers, self.bad = [], [], {}
+        self.asked, self.statuses = [], []
         self.lives_s = 3600
 
     async def send(self, request, timeout_s):
@@ -32,6 +34,11 @@ class Google(Sender):
             status, body = self.token_answers.pop(0) if self.token_answers else (200, None)
             sold = {"access_token": f"{ACCESS}{len(self.grants)}", "expires_in": self.lives_s, "token_type": "Bearer"}
             return Reply(status=status, body=json.dumps(sold if body is None else body).encode())
+        if request.method == "GET":
+            self.asked.append(request.url)
+            assert request.headers["Authorization"].startswith("Bearer ")
+            status, said = self.statuses.pop(0) if self.statuses else (200, {"requestStatusPerDestination": []})
+            return Reply(status=status, body=json.dumps(said).encode())
         assert request.url == "https://datamanager.googleapis.com/v1/events:ingest"
         token, body = request.headers["Authorization"].removeprefix("Bearer "), json.loads(request.body)
         self.requests.append((token, [one["transactionId"] for one in body["events"]]))
@@ -179,3 +186,66 @@ async def test_the_declared_rate_is_kept(wire, google, ads, sales):
     assert len(google.taken) == 45
     assert len(waits) == 15  # thirty at once, then four to five a second
     assert 3_000 <= wire.time.now_ms - started_ms <= 3_500
+
+
+STATUS = "https://datamanager.googleapis.com/v1/requestStatus:retrieve?requestId=r-1"
+
+
+def said(word, processed=0, **errors):
+    counts = [{"recordCount": str(count), "reason": reason} for reason, count in errors.items()]
+    status = {"requestStatus": word, "errorInfo": {"errorCounts": counts}}
+    return 200, {"requestStatusPerDestination": [{**status, "eventsIngestionStatus": {"recordCount": str(processed)}}]}
+
+
+async def hours(wire, count):
+    """Idle time passes; a receipt is looked at every few seconds."""
+    for _ in range(2 * count):
+        assert await wire.time.next_sleep() == reader.IDLE_S
+        wire.time.advance(1800)
+
+
+async def test_half_an_hour_later_google_is_asked_what_became_of_it(wire, google, ads, sales):
+    google.statuses = [
+        said("PROCESSING"),
+        (503, {}),
+        said("PARTIAL_SUCCESS", 3, PROCESSING_ERROR_REASON_INVALID_GCLID=1),
+    ]
+    await wire.append(*sales(3))
+    await wire.start(ads)
+    await wire.time.next_sleep()
+    assert [one.id for one in (await wire.state()).receipts] == ["r-1"]
+    wire.time.advance(1799)
+    await wire.time.next_sleep()
+    assert google.asked == []
+    wire.time.advance(1)
+    await hours(wire, 5)  # half an hour, then an hour, then two
+    state = await wire.state()
+    assert google.asked == [STATUS] * 3
+    assert state.outcomes == {"invalid_gclid": 1, "processed": 2}
+    assert state.receipts == ()
+    assert state.delivered == 3
+    assert len(google.requests) == 1  # nothing is sent again
+
+
+async def test_a_receipt_survives_a_restart_and_a_busy_destination_keeps_a_sample(wire, google, ads, sales):
+    single = GoogleAds("one", ads.settings.model_copy(update={"batch_size": 1}))
+    await wire.append(*sales(60))
+    await wire.start(single)
+    await wire.time.until_idle()
+    await wire.stop()
+    assert len((await wire.state()).receipts) == receipts.KEEP
+    google.statuses = [said("SUCCESS", 1)] * 60
+    await wire.start(single)
+    wire.time.advance(1900)
+    for _ in range(receipts.KEEP + 2):
+        await wire.time.next_sleep()
+        wire.time.advance(5)
+    assert google.asked == [STATUS]  # this Google gives every request the same name
+    assert (await wire.state()).receipts == ()
+
+
+async def test_a_check_leaves_no_receipt(wire, google, ads, sales):
+    await wire.append(*sales(1))
+    await wire.start(GoogleAds("one", ads.settings.model_copy(update={"validate_only": True})))
+    await wire.time.until_idle()
+    assert (await wire.state()).receipts == ()
