@@ -95,11 +95,8 @@ async def _mark(database: aiosqlite.Connection, sealing: Sealing, batch: Batch, 
     return moved
 
 
-async def rewind(database: aiosqlite.Connection, reader: str, to_ms: int) -> None:
-    """Everything stored at or after `to_ms` is unsettled again, its dead letters included; nothing else changes."""
-    ((first,),) = await database.execute_fetchall("SELECT min(seq) FROM event WHERE stored_at_ms >= ?", (to_ms,))
-    if first is None:
-        return
+async def rewind(database: aiosqlite.Connection, reader: str, first: int) -> None:
+    """Everything from `first` on is unsettled again, its dead letters included; nothing else changes."""
     for sql in (
         "UPDATE reader SET cursor = min(cursor, ?2 - 1), epoch = epoch + 1 WHERE name = ?1",
         "DELETE FROM settled WHERE reader = ?1 AND seq >= ?2",

@@ -103,9 +103,12 @@ class SqliteLog:
         await self._writer.run(lambda writer: settling.settle(writer, self._sealing, batch, outcome))
 
     async def rewind(self, reader: str, to_ms: int) -> int:
+        first = await self._view.first_since(to_ms)
+
         async def back(writer: aiosqlite.Connection) -> None:
             await settling.start(writer, self._sealing, reader)
-            await settling.rewind(writer, reader, to_ms)
+            if first is not None:
+                await settling.rewind(writer, reader, first)
 
         await self._writer.run(back)
         self._nudge()
