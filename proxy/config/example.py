@@ -36,7 +36,7 @@ _HEAD = f"""\
 _DESTINATIONS = "The name shows up in rules, logs, metrics and `firsthand status`; `kind` is the platform."
 
 _SHARED = "The keys below are the same for every kind of destination."
-_SHARED_ABOVE = "And {keys}, as explained above."
+_SHARED_ELSEWHERE = "And {keys}, as explained for {explained}."
 
 _SAMPLES: dict[tuple[str, str], Any] = {("meta", "pixel_id"): "1234567890"}
 """Values for required keys whose field gives no `examples`."""
@@ -93,27 +93,38 @@ def example_text() -> str:
     kinds = load_all()
     lines += comment(f"{Settings.model_fields['destinations'].description} {_DESTINATIONS}")
     lines.append("destinations:")
-    for position, (kind, destination) in enumerate(kinds.items()):
-        lines += [*_destination(kind, destination, is_first=position == 0), ""]
+    explained = next(kind for kind, destination in kinds.items() if _shared(destination) == _ALL_SHARED)
+    for kind, destination in kinds.items():
+        lines += [*_destination(kind, destination, explained), ""]
     names = [_name(kind) for kind in kinds]
     lines.append(_RULES % {"every": ", ".join(names), "custom": _name("meta")})
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _destination(kind: str, destination: type[Destination], *, is_first: bool) -> Iterator[str]:
-    shared = frozenset(DestinationSettings.model_fields)
+_ALL_SHARED = frozenset(DestinationSettings.model_fields)
+
+
+def _shared(destination: type[Destination]) -> frozenset[str]:
+    """Keys that mean here what they mean everywhere; a platform may have another default, and then says so itself."""
+    theirs, ours = destination.Settings.model_fields, DestinationSettings.model_fields
+    return frozenset(name for name in _ALL_SHARED if theirs[name].default == ours[name].default)
+
+
+def _destination(kind: str, destination: type[Destination], explained: str) -> Iterator[str]:
+    """`explained`: the kind at which the keys every destination has are shown."""
+    shared = _shared(destination)
     model = destination.Settings
     values = {"kind": kind, **sample_values(kind, model)}
     yield f"  {_name(kind)}:"
     yield from keys_of(model, values, "    ", without=frozenset(model.model_fields) - {"kind"})
     yield from keys_of(model, values, "    ", without=shared)
     rest = [name for name in model.model_fields if name in shared - {"kind"}]
-    if is_first:
+    if kind == explained:
         yield ""
         yield from comment(_SHARED, "    ")
         yield from keys_of(model, values, "    ", without=frozenset(model.model_fields) - frozenset(rest))
     else:
-        yield from comment(_SHARED_ABOVE.format(keys=", ".join(rest)), "    ")
+        yield from comment(_SHARED_ELSEWHERE.format(keys=", ".join(rest), explained=_name(explained)), "    ")
 
 
 def sample_values(kind: str, model: type[DestinationSettings]) -> dict[str, Any]:

@@ -87,8 +87,8 @@ class Ga4(Destination, kind="ga4"):
         """Send the site's external id as user_id. It must not be personal data."""
         user_data: bool = False
         """Send hashed e-mail, phone and address where marketing was granted. GA4 must be set up for it."""
-        analytics_360: bool = False
-        """Parameters of up to 500 characters instead of 100."""
+        long_texts: bool = False
+        """Texts of up to 500 characters instead of 100: Google Analytics 360 keeps them."""
 
     limits = Limits(batch=25, batch_default=25, max_age_s=72 * 3600, body_bytes=130_000)
     settings: Settings
@@ -100,7 +100,7 @@ class Ga4(Destination, kind="ga4"):
         self._query = urlencode(account, safe="", quote_via=quote)
         code = settings.default_country_code
         self._phone = partial(google_keys.e164, default_country_code=int(code) if code else None)
-        self._longest = ga4_event.TEXT_360 if settings.analytics_360 else ga4_event.TEXT
+        self._longest = ga4_event.TEXT_360 if settings.long_texts else ga4_event.TEXT
         debug_mode = {"debug_mode": 1} if settings.debug_view else {}
         self._every_event: Row = {"engagement_time_msec": settings.engagement_time_msec, **debug_mode}
 

@@ -89,7 +89,7 @@ def test_a_mistake_in_an_example_is_a_mistake_in_the_configuration(tmp_path, cap
     assert "config.yaml:6:38: rules[0].examples[0].given.valu: unknown field 'valu'" in capsys.readouterr().err
 
 
-def test_the_examples_of_the_example_configuration_pass():
+def test_the_examples_of_the_example_configuration_pass(env_of):
     example = Path(__file__).parents[2] / "config.example.yaml"
-    result = CliRunner().invoke(command, ["-c", str(example)], env={"META_ACCESS_TOKEN": "x"})
+    result = CliRunner().invoke(command, ["-c", str(example)], env=env_of(example.read_text()))
     assert (result.exit_code, result.output.splitlines()[-1]) == (0, "2 example(s), 0 failed")

@@ -268,9 +268,9 @@ def test_custom_properties_never_replace_what_data_says():
     assert params(event)["event_id"] == "e-1"
 
 
-def test_analytics_360_keeps_longer_texts():
+def test_long_texts_are_kept_where_they_may_be():
     event = replace(VIEW, custom={"p": "x" * 600})
-    assert [len(params(event, analytics_360=big)["p"]) for big in (False, True)] == [100, 500]
+    assert [len(params(event, long_texts=big)["p"]) for big in (False, True)] == [100, 500]
 
 
 def test_the_secret_is_in_the_address_only_and_known_for_redaction():
