@@ -87,8 +87,8 @@ def read(body: bytes, *, received_ms: int, trusted: bool, source: str, make_id: 
         if b'"custom"' in body:
             return None  # there an empty text means something
         body = body.replace(b'""', b"null")
-    if b"{}" in body or not _is_plain(body):
-        return None  # an empty object is not the same as none
+    if not _is_plain(body):
+        return None
     try:
         envelope = _decoder.decode(body)
         if envelope.events is None:
@@ -144,7 +144,10 @@ def _merged(shared: Any, own: Any) -> dict[str, Any] | None:
         return None if shared is None else asdict(shared)
     if shared is None:
         return asdict(own)
-    return {**asdict(shared), **{field: value for field, value in asdict(own).items() if value}}
+    stated = {field: value for field, value in asdict(own).items() if value}
+    if not stated:
+        raise Unreadable("an empty object: shared, or nobody?", r.Reason.MISSING)
+    return {**asdict(shared), **stated}
 
 
 def _user(fields: dict[str, Any]) -> User:
