@@ -87,8 +87,8 @@ def read(body: bytes, *, received_ms: int, trusted: bool, source: str, make_id: 
         if b'"custom"' in body:
             return None  # there an empty text means something
         body = body.replace(b'""', b"null")
-    if not _is_plain(body):
-        return None
+    if b"[]" in body or not _is_plain(body):
+        return None  # an empty list of e-mail addresses is not the same as none given
     try:
         envelope = _decoder.decode(body)
         if envelope.events is None:
