@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
+from proxy.destinations import load_all as load_destinations
 from proxy.sandbox import load_all
 from proxy.sandbox.base import Call
 from proxy.sandbox.server import Sandbox
@@ -222,6 +224,11 @@ async def test_the_page_is_served_and_knows_every_mode(client):
     assert all(f"{mode}:" in page for mode in modes)
 
 
-def test_every_stand_in_is_written_down():
+def test_the_guide_names_every_stand_in_and_its_example_is_a_configuration():
     guide = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
     assert all(f"`{kind}`" in guide for kind in KINDS)
+    example = yaml.safe_load(guide.partition("```yaml\n")[2].partition("```")[0])["destinations"]
+    for name, settings in example.items():
+        platform = load_destinations()[settings["kind"]]
+        platform(name, platform.Settings.model_validate(settings))
+    assert sorted(settings["kind"] for settings in example.values()) == KINDS
