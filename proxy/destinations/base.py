@@ -80,6 +80,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
     why: str  # short, stable, bounded: a metric label such as "no_identifier"
     detail: str  # the platform's rule in words
+    routine: bool = False  # the platform has no such event at all: counted as skipped, no dead letter
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

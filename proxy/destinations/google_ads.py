@@ -175,6 +175,7 @@ class GoogleAds(Destination, kind="google_ads"):
             return Refusal(
                 "no_conversion_action",
                 "Google wants a conversion action; name the event in conversion_actions, or send it here by no rule",
+                routine=True,
             )
         if event.consent.marketing is ConsentState.DENIED:
             return Refusal("consent_denied", "Google drops events whose visitor refused the use of their data for ads")

@@ -119,7 +119,9 @@ class Pinterest(Destination, kind="pinterest"):
     def payload(self, event: Event, now_ms: int) -> Row | Refusal:
         name = NAMES.get(event.name) or (event.name if event.name in KNOWN else "custom")
         if name != event.name and name == "custom" and self.settings.unknown_names == "refuse":
-            return Refusal("unknown_name", "Pinterest has no event of this name; give it one of its own with as:")
+            return Refusal(
+                "unknown_name", "Pinterest has no event of this name; give it one of its own with as:", routine=True
+            )
         source = _action_source(event)
         if source is None:
             return Refusal("app_event", "Pinterest wants to know whether an app event is of iOS or Android")

@@ -240,7 +240,9 @@ def _refusal(event: Event, name: str, keys: Row, facts: Row, url: str | None) ->
         return Refusal("app_event", "Snapchat wants app_data with device details for app events; a web proxy has none")
     if name not in KNOWN:
         return Refusal(
-            "unknown_name", "Snapchat has no event of this name; give one in the rule (`as: CUSTOM_EVENT_1`)"
+            "unknown_name",
+            "Snapchat has no event of this name; give one in the rule (`as: CUSTOM_EVENT_1`)",
+            routine=True,
         )
     if event.action_source is ActionSource.WEBSITE:
         if url is None:

@@ -239,11 +239,15 @@ class TikTok(Destination, kind="tiktok"):
             )
         if name is None:
             return Refusal(
-                "unknown_name", f"TikTok has no event like {event.name}; name one in the rule (`as:`) or leave it out"
+                "unknown_name",
+                f"TikTok has no event like {event.name}; name one in the rule (`as:`) or leave it out",
+                routine=True,
             )
         if channel is Channel.OFFLINE and name not in STANDARD:
             return Refusal(
-                "unknown_name", "TikTok takes its standard events only offline; name one in the rule (`as:`)"
+                "unknown_name",
+                "TikTok takes its standard events only offline; name one in the rule (`as:`)",
+                routine=True,
             )
         if channel is Channel.WEB and page is None:
             return Refusal("no_page_url", "TikTok wants page.url (http or https) for web events")

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from proxy.log.base import DeadLetter
-from proxy.relay.plan import Item, Loss, Plan, Skip
+from proxy.relay.plan import Item, Loss, Plan, Skip, SkipReason
 
 
 class Ledger:
@@ -53,7 +53,11 @@ class Ledger:
         self.done = {key for key in self.done if key[0] != item.seq} if self.done else self.done
         self._settled.append(item.seq)
         loss = self._held.pop(item.seq, None)
-        if loss is not None:
+        if loss is None:
+            return
+        if loss.routine:
+            self._skips.append(Skip(item.seq, SkipReason.NOT_TAKEN, loss.detail))
+        else:
             self._lost.append(loss)
 
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 import msgspec
 
 from proxy.clock import DAY_S, SECOND_MS
-from proxy.destinations.base import Destination, Request
+from proxy.destinations.base import Destination, Refusal, Request
 from proxy.event import Event
 from proxy.log.base import Entry
 from proxy.privacy import consent
@@ -31,6 +31,7 @@ class SkipReason(StrEnum):
     NO_RULE = "no_rule"
     DROPPED = "dropped"
     CONSENT = "consent"
+    NOT_TAKEN = "not_taken"  # the platform has no such event
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +67,7 @@ class Loss(msgspec.Struct, frozen=True):
     item: Item
     why: str
     detail: str
+    routine: bool = False  # nothing went wrong: the platform has no such event
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +119,7 @@ def build(destination: Destination, items: Sequence[Item], now_ms: int) -> Plan:
         *range(len(items))
     ]:
         raise ValueError(f"{destination.kind}: build must put every event into one request or refuse it")
-    losses = [Loss(items[refused.row], refused.refusal.why, refused.refusal.detail) for refused in built.refused]
+    losses = [_loss(items[refused.row], refused.refusal) for refused in built.refused]
     parcels: list[Parcel] = []
     for request in built.requests:
         parcel = Parcel(request, tuple(items[row] for row in request.rows))
@@ -133,6 +135,10 @@ def build(destination: Destination, items: Sequence[Item], now_ms: int) -> Plan:
                 parcels.extend(smaller.parcels)
                 losses.extend(smaller.losses)
     return Plan(parcels=tuple(parcels), losses=tuple(losses))
+
+
+def _loss(item: Item, refusal: Refusal) -> Loss:
+    return Loss(item, refusal.why, refusal.detail, routine=refusal.routine)
 
 
 def halves(items: tuple[Item, ...]) -> tuple[tuple[Item, ...], tuple[Item, ...]]:

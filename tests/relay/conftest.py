@@ -71,8 +71,8 @@ class Time:
 
 
 class Scripted(Destination, kind="scripted"):
-    """Rows `{"id"}` to `POST /events`. Faults by name in `event.custom`: `refuse` (known before sending), `explode`
-    (a bug in payload)."""
+    """Rows `{"id"}` to `POST /events`. Faults by name in `event.custom`: `refuse` (known before sending), `unknown` (the
+    platform has no such event), `explode` (a bug in payload)."""
 
     class Settings(DestinationSettings):
         token: Secret = Secret("s3cret-token")
@@ -83,6 +83,8 @@ class Scripted(Destination, kind="scripted"):
     def payload(self, event, now_ms):
         if event.custom.get("refuse"):
             return Refusal("no_identifier", "needs an identifier")
+        if event.custom.get("unknown"):
+            return Refusal("unknown_name", "has no such event", routine=True)
         if event.custom.get("explode"):
             raise KeyError(event.user.email)
         return {"id": event.id, **event.custom}

@@ -102,6 +102,18 @@ async def test_too_old_and_refused_events_are_dead_letters_in_words(wire, time):
     assert (await wire.state()).dead == 2
 
 
+async def test_an_event_the_platform_does_not_have_at_all_is_skipped_and_no_dead_letter(wire, time):
+    child = metrics.skipped.labels("one", "not_taken")
+    before = child._value.get()
+    sent = await wire.append(*wire.events(2, unknown=True), *wire.events(1))
+    await wire.start()
+    await time.until_idle()
+    assert wire.platform.accepted_ids == sent[2:]
+    assert await wire.dead() == {}
+    assert (await wire.stats()).waiting == 0
+    assert child._value.get() - before == 2
+
+
 async def test_a_request_over_the_byte_limit_is_split_and_a_single_giant_is_dead(wire, time):
     sent = await wire.append(*wire.events(8, text="x" * 30_000), *wire.events(1, text="x" * 120_000))
     await wire.start()
