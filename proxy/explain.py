@@ -21,6 +21,7 @@ from proxy.destinations.base import Destination, Request
 from proxy.event import Event, replace
 from proxy.identity.cookie_domain import CookieDomain, cookie_domain
 from proxy.identity.identity import Identity, advance
+from proxy.identity.keeping import keeping
 from proxy.log.base import Entry
 from proxy.privacy import consent
 from proxy.relay import guard
@@ -59,9 +60,6 @@ def explain(event: Event, config: Config, now_ms: int, *, trace: bool = False) -
 def _collected(event: Event, config: Config, now_ms: int) -> Event:
     settings = config.settings
     event = replace(event, consent=consent.effective(event.consent, settings.consent, gpc=False))
-    keeps_meta = settings.cookie.meta
-    if keeps_meta is None:
-        keeps_meta = any(one.kind == "meta" for one in config.destinations.values())
     _, known = advance(
         Identity(),
         event,
@@ -69,7 +67,7 @@ def _collected(event: Event, config: Config, now_ms: int) -> Event:
         now_ms=now_ms,
         domain=_domain(event, config),
         mint=None,
-        set_meta=keeps_meta,
+        keep=keeping(settings),
     )
     return known
 

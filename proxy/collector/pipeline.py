@@ -17,6 +17,7 @@ from proxy.collector.visit import Visit
 from proxy.config.settings import Settings
 from proxy.event import Event, replace
 from proxy.identity.identity import advance
+from proxy.identity.keeping import Keeping
 from proxy.privacy.consent import effective, may_advertise, may_identify, minimise
 
 
@@ -30,7 +31,7 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     """What the steps need of the configuration."""
 
     settings: Settings
-    keeps_meta_cookies: bool
+    keep: Keeping
 
 
 Step = Callable[[Visit, Event, Rulebook], Event | DropReason]
@@ -56,14 +57,14 @@ def settle_consent(visit: Visit, event: Event, book: Rulebook) -> Event:
 
 
 def identify(visit: Visit, event: Event, book: Rulebook) -> Event:
-    """Visitor, click ids, fbp and fbc, as far as consent allows; learns of a withdrawal before the event is dropped."""
+    """Visitor, click ids, browser ids as far as consent allows; learns of a withdrawal before the event is dropped."""
     known = partial(
         advance,
         consent=event.consent,
         now_ms=visit.received_ms,
         domain=visit.domain,
         mint=visit.mint,
-        set_meta=book.keeps_meta_cookies,
+        keep=book.keep,
     )
     if visit.landing is not None and may_identify(event.consent):
         landed = Event(id=event.id, name=event.name, time=visit.landing.at, page=visit.landing.page)

@@ -19,7 +19,8 @@ from proxy.collector.visit import Visit, bot_signals, client_of, is_https
 from proxy.config.load import Config
 from proxy.event import Client
 from proxy.identity.cookie_domain import CookieDomain, cookie_domain
-from proxy.identity.identity import FBC, FBP, Identity, read, set_cookies
+from proxy.identity.identity import Identity, read, set_cookies
+from proxy.identity.keeping import FBC, FBP, keeping
 from proxy.identity.visitor import VisitorCookie
 from proxy.log.base import EventLog
 from proxy.observe.metrics import cookies_rejected
@@ -46,9 +47,8 @@ class Reception:
         self._proxies = TrustedProxies(settings.listen.trusted_proxies)
         self._keyring = keyring
         self._codec = VisitorCookie(keyring)
-        has_meta = any(destination.kind == "meta" for destination in config.destinations.values())
-        keeps_meta = settings.cookie.meta
-        self._book = Rulebook(settings=settings, keeps_meta_cookies=has_meta if keeps_meta is None else keeps_meta)
+        self._keep = keeping(settings)
+        self._book = Rulebook(settings=settings, keep=self._keep)
         _warm_up()
 
     def server(self, received_ms: int) -> Visit:
@@ -67,7 +67,7 @@ class Reception:
         peer = _peer(request)
         client = client_of(headers, peer, self._proxies, self.settings.listen.client_ip_header)
         is_bot, is_prefetch = bot_signals(headers, client)
-        identity = read(headers.get("Cookie", ""), self._codec, self.settings.cookie.name)
+        identity = read(headers.get("Cookie", ""), self._codec, self._keep, received_ms)
         if identity.sent:
             self._count_unusable(identity)
         return Visit(
@@ -113,7 +113,7 @@ class Reception:
             domain=visit.domain,
             now_ms=visit.received_ms,
             secure=visit.is_secure,
-            set_meta=self._book.keeps_meta_cookies,
+            keep=self._keep,
         )
         return [f"Set-Cookie: {value}\r\n".encode("ascii") for value in values]
 
@@ -121,7 +121,7 @@ class Reception:
         """Cookies of our names that came and say nothing: forged, cut, of a lost key, broken by a script."""
         usable = {self.settings.cookie.name: identity.kept, FBP: identity.fbp, FBC: identity.fbc}
         for name in identity.sent:
-            if usable[name] is None:
+            if name in identity.found.unusable or (name in usable and usable[name] is None):
                 cookies_rejected.labels(name).inc()
 
 

@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from proxy.config.origins import ascii_host, is_local, normalise_origin
 from proxy.destinations.base import DestinationSettings
+from proxy.identity import platform_cookies
 from proxy.identity.cookie_domain import refuse_public_suffix
 
 Network = IPv4Network | IPv6Network
@@ -53,6 +54,8 @@ class SiteSettings(Section):
     """Origins (https://www.shop.example) whose pages may post events; `https://*.shop.example`: every subdomain."""
 
 
+Kept = Literal["meta", "tiktok", "snapchat", "pinterest", "ga4"]
+
 _NO_COOKIE_NAME = frozenset('()<>@,;:\\"/[]?={}')
 
 
@@ -66,7 +69,9 @@ class CookieSettings(Section):
     rolling: bool = True
     """true: every consented answer renews it; false: it ends max_age_days after it was first set."""
     meta: bool | None = None
-    """Set `_fbp` and `_fbc`. Default: only when a destination of kind meta is configured."""
+    """Set `_fbp` and `_fbc`, whatever `keep` says. Default: `keep` decides."""
+    keep: Literal["auto"] | tuple[Kept, ...] = "auto"
+    """Platforms whose own cookies our answers renew. `auto`: those with a destination; or a list, `[]` for none."""
 
     @field_validator("domain")
     @classmethod
@@ -83,6 +88,8 @@ class CookieSettings(Section):
             raise ValueError("not a cookie name: use letters, digits, - and _")
         if name in ("_fbp", "_fbc"):
             raise ValueError(f"{name} belongs to the Meta pixel; choose another name")
+        if name.startswith("_ga_") or name in platform_cookies.NAMES:
+            raise ValueError(f"{name} belongs to a platform's own tag; choose another name")
         return name
 
     @model_validator(mode="after")

@@ -1,38 +1,40 @@
 """Who sent this: a fold over the events of one request, from the cookies that came to the cookies that go back.
 
-    identity = read(request.headers.get("Cookie", ""), codec, settings.name)
+    identity = read(request.headers.get("Cookie", ""), codec, keep, now_ms)
     for event in events:                       # `event.consent` and `consent=` both hold the effective consent
-        identity, event = advance(identity, event, consent=event.consent, now_ms=…, domain=…, mint=…, set_meta=…)
+        identity, event = advance(identity, event, consent=event.consent, now_ms=…, domain=…, mint=…, keep=keep)
         stored = minimise(event)               # proxy/privacy/consent.py; advance fills in, minimise takes out
-    headers = set_cookies(identity, codec=codec, settings=settings, domain=…, now_ms=…, secure=…, set_meta=…)
+    headers = set_cookies(identity, codec=codec, settings=settings, domain=…, now_ms=…, secure=…, keep=keep)
 
-`explain` starts from `Identity()` and gives no `mint`. `domain` is `cookie_domain(host, settings.domain)`; `set_meta`:
-do we keep `_fbp` and `_fbc`; `mint`: a function returning 128 random bits, None when nothing new may be made up (server
-events, explain). Values a browser must not state (`event.visitor`) are the collector's to remove beforehand.
+`explain` starts from `Identity()` and gives no `mint`. `domain` is `cookie_domain(host, settings.domain)`; `keep`:
+which cookies we read and set (`keeping.py`); `mint`: a function returning 128 random bits, None when nothing new may be
+made up (server events, explain). Values a browser must not state (`event.visitor`) are the collector's to remove
+beforehand.
 
 Pure. Which value wins, for the event: one given in it, if valid; a click in the page's URL (it beats a *given* `fbc` of
-another click too: that is an old cookie read too early); a click in a referrer of the same site; the `_fbc`/`_fbp`
-cookie; `_fh`. A value in a cookie is kept to the byte, with its time; the same click keeps the time it had.
+another click too: that is an old cookie read too early); a click in a referrer of the same site; the platform's
+cookie; `_fh` (more in `keeping.py`). A value in a cookie is kept to the byte; the same click keeps the time it had.
 Without the consent it needs, nothing passes from a cookie into an event, nothing is minted and nothing set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from proxy.clock import DAY_S
 from proxy.config.settings import CookieSettings
 from proxy.event import ClickId, Consent, Event, Page, Visitor, replace
-from proxy.identity import meta_cookies
+from proxy.identity import meta_cookies, verbatim
 from proxy.identity.click_ids import KEEP_MS, harvest, merge, valid
 from proxy.identity.cookie_domain import CookieDomain, same_site
 from proxy.identity.cookie_header import expire_cookie, read_cookies, set_cookie
+from proxy.identity.keeping import FBC, FBP, NOTHING, Found, Keeping, find
 from proxy.identity.visitor import Remembered, VisitorCookie, visitor_id
 from proxy.privacy.consent import may_advertise, may_identify, withdraws_advertising, withdraws_identity
 
-FBP, FBC = "_fbp", "_fbc"
+_LONGEST_ID = 512  # characters of a browser id that an event states
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,24 +44,26 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     click_ids: dict[str, ClickId] = {}
     fbp: str | None = None  # what the browser's cookie holds or will hold after this answer
     fbc: str | None = None
+    found: Found = NOTHING  # in the other platforms' cookies
     kept: Remembered | None = None  # what `_fh` held when the request came
     sent: frozenset[str] = frozenset()  # cookie names of ours that came, usable or not
     consent: Consent | None = None  # the visitor's latest word among the events so far
 
 
-def read(cookie_header: str, codec: VisitorCookie, cookie_name: str) -> Identity:
+def read(cookie_header: str, codec: VisitorCookie, keep: Keeping, now_ms: int) -> Identity:
     """The identity in a `Cookie` header. Of several valid `_fh` the one with the oldest visitor counts: one set later
     by a sibling host to take a visitor over loses."""
     if not cookie_header:
         return Identity()
-    came = read_cookies(cookie_header, (cookie_name, FBP, FBC))
-    opened = [kept for value in came.get(cookie_name, ()) if (kept := codec.decode(value)) is not None]
+    came = read_cookies(cookie_header, keep.names)
+    opened = [kept for value in came.get(keep.visitor, ()) if (kept := codec.decode(value)) is not None]
     kept = min(opened, key=lambda found: found.visitor.first_seen, default=None)
     return Identity(
         visitor=kept.visitor if kept else None,
         click_ids=kept.click_ids if kept else {},
         fbp=meta_cookies.first_fbp(came.get(FBP, ())),
         fbc=meta_cookies.newest_fbc(came.get(FBC, ())),
+        found=_in_platform_cookies(keep, came, kept, now_ms) if keep.has_platforms else NOTHING,
         kept=kept,
         sent=frozenset(came),
     )
@@ -73,7 +77,7 @@ def advance(
     now_ms: int,
     domain: CookieDomain,
     mint: Callable[[], int] | None,
-    set_meta: bool,
+    keep: Keeping,
 ) -> tuple[Identity, Event]:
     """The event as it should be stored (before `minimise`), and the identity the next event of the request meets."""
     identity = replace(identity, consent=_latest(identity.consent, consent))
@@ -83,8 +87,11 @@ def advance(
         identity = replace(identity, visitor=Visitor(id=visitor_id(mint()), first_seen=_seen_ms(event, now_ms)))
     if event.visitor is None:
         event = replace(event, visitor=identity.visitor)
-    if may_advertise(consent):
-        identity, event = _advertise(identity, event, now_ms, domain, mint, set_meta=set_meta)
+    advertise = may_advertise(consent)
+    if ids := identity.found.ids if advertise else identity.found.measured_ids:
+        event = replace(event, browser_ids=_with_known(event.browser_ids, ids))
+    if advertise:
+        identity, event = _advertise(identity, event, now_ms, domain, mint, keep=keep)
     return identity, event
 
 
@@ -96,7 +103,7 @@ def set_cookies(
     domain: CookieDomain,
     now_ms: int,
     secure: bool,
-    set_meta: bool,
+    keep: Keeping,
 ) -> list[str]:
     """`Set-Cookie` values for the answer: renewed under consent, expired when the visitor took it back.
 
@@ -108,9 +115,19 @@ def set_cookies(
     advertise = may_advertise(consent)
     headers = []
     if may_identify(consent) and (visitor := identity.visitor) is not None:
-        remembered = Remembered(visitor=visitor, seen_at=now_ms)
+        cookies = identity.found.cookies
         if advertise:
-            remembered = replace(remembered, click_ids=identity.click_ids, fbp=identity.fbp, fbc=identity.fbc)
+            remembered = Remembered(
+                visitor=visitor,
+                seen_at=now_ms,
+                click_ids=identity.click_ids,
+                fbp=identity.fbp,
+                fbc=identity.fbc,
+                cookies=cookies,
+            )
+        else:
+            measured = {name: value for name, value in cookies.items() if name in keep.measuring}
+            remembered = Remembered(visitor=visitor, seen_at=now_ms, cookies=measured)
         age_ms = 0 if settings.rolling else now_ms - visitor.first_seen
         max_age_s = max(0, settings.max_age_days * DAY_S - age_ms // 1000)
         value = codec.encode(remembered) if max_age_s else ""
@@ -119,18 +136,41 @@ def set_cookies(
         )
     elif withdraws_identity(consent) and settings.name in identity.sent:
         headers.append(expire_cookie(settings.name, domain=domain.domain, secure=secure, http_only=True))
-    if not set_meta:
-        return headers
-    for name, current in ((FBP, identity.fbp), (FBC, identity.fbc)):
-        if advertise and current is not None:
-            age = meta_cookies.COOKIE_MAX_AGE_S
-            # Never HttpOnly: the Pixel has to read them, or it makes a pair of its own.
+    # Never HttpOnly: the platform's tag has to read its cookie, or it makes one of its own.
+    for name, current, age, measures in _renewable(identity, keep):
+        if current is not None and (advertise or (measures and may_identify(consent))):
             headers.append(
                 set_cookie(name, current, domain=domain.domain, max_age_s=age, secure=secure, http_only=False)
             )
-        elif withdraws_advertising(consent) and name in identity.sent:
+        elif name in identity.sent and (withdraws_identity if measures else withdraws_advertising)(consent):
             headers.append(expire_cookie(name, domain=domain.domain, secure=secure, http_only=False))
     return headers
+
+
+def _renewable(identity: Identity, keep: Keeping) -> Iterator[tuple[str, str | None, int, bool]]:
+    """Platforms' cookies that are ours to set: name, the value we know, seconds to live, does analytics cover it."""
+    if keep.sets_meta:
+        yield FBP, identity.fbp, meta_cookies.COOKIE_MAX_AGE_S, False
+        yield FBC, identity.fbc, meta_cookies.COOKIE_MAX_AGE_S, False
+    for row in keep.renewed_ids:
+        yield row.name, identity.found.cookies.get(row.name), row.lasts_s or 0, row.measures
+    for click_row in keep.renewed_clicks:
+        click = identity.click_ids.get(click_row.click)
+        yield click_row.name, click.value if click else None, click_row.lasts_s or 0, False
+
+
+def _in_platform_cookies(
+    keep: Keeping, came: Mapping[str, Sequence[str]], kept: Remembered | None, now_ms: int
+) -> Found:
+    if kept is None:
+        return find(keep, came, remembered={}, clicks={}, seen_at=now_ms, now_ms=now_ms)
+    return find(keep, came, remembered=kept.cookies, clicks=kept.click_ids, seen_at=kept.seen_at, now_ms=now_ms)
+
+
+def _with_known(given: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """The browser ids of an event: what it states where that is usable, else what we know."""
+    stated = {name for name in known if verbatim.token(given.get(name), _LONGEST_ID) is not None}
+    return {**given, **{name: value for name, value in known.items() if name not in stated}}
 
 
 def _advertise(
@@ -140,7 +180,7 @@ def _advertise(
     domain: CookieDomain,
     mint: Callable[[], int] | None,
     *,
-    set_meta: bool,
+    keep: Keeping,
 ) -> tuple[Identity, Event]:
     given_fbp, given_fbc = _stated(event)
     seen_ms = _seen_ms(event, now_ms)
@@ -151,8 +191,14 @@ def _advertise(
     }
     in_url = harvest(event.page.url, seen_ms)
     fresh = {**_from_own_referrer(event.page, seen_ms), **in_url, **given}
-    clicks = merge(identity.click_ids, fresh, now_ms)
-    kept_fbp, kept_fbc = _restorable(identity.kept, now_ms)
+    carried = identity.found.clicks
+    if carried:
+        clicks = merge({**identity.click_ids, **carried}, {**carried, **fresh}, now_ms)
+        still = {name: click for name, click in carried.items() if clicks[name].value == click.value}
+        identity = replace(identity, found=replace(identity.found, clicks=still))
+    else:
+        clicks = merge(identity.click_ids, fresh, now_ms)
+    kept_fbp, kept_fbc = _restorable(identity.kept, now_ms) if keep.reads_meta else (None, None)
 
     landed = in_url["fbclid"].value if "fbclid" in in_url and "fbclid" not in given else None
     if given_fbc is not None and landed in (None, meta_cookies.fbclid_of(given_fbc)):
@@ -160,13 +206,13 @@ def _advertise(
         browser_fbc: str | None = _adopt(identity.fbc, given_fbc)
     else:
         known = [value for value in (identity.fbc, kept_fbc) if value is not None]
-        index = domain.subdomain_index if set_meta else None
+        index = domain.subdomain_index if keep.sets_meta else None
         event_fbc = browser_fbc = _current_fbc(known, clicks.get("fbclid"), is_fresh="fbclid" in fresh, index=index)
     if browser_fbc is not None:
         clicks = _agree(clicks, browser_fbc, now_ms, is_fresh="fbclid" in fresh)
 
     browser_fbp = identity.fbp or given_fbp or kept_fbp
-    if browser_fbp is None and set_meta and mint is not None:
+    if browser_fbp is None and keep.sets_meta and mint is not None:
         browser_fbp = meta_cookies.fbp(mint(), seen_ms, domain.subdomain_index)
 
     chosen = {**event.browser_ids, "fbp": given_fbp or browser_fbp, "fbc": event_fbc}

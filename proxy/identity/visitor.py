@@ -1,8 +1,9 @@
 """The visitor cookie `_fh`: what a browser carries for us, sealed, so that collectors need no store.
 
-It holds a random visitor id, the newest click per platform, and the `fbp` and `fbc` last given to this browser. Sealed
-with the cookie subkey of the keyring, written in base64url, never longer than 3 kB. Whatever does not open (forged,
-cut, of a lost key, of another programme) is no cookie: the codec answers None and never raises.
+It holds a random visitor id, the newest click per platform, and the platforms' own cookies (`_fbp`, `_fbc`, `_ttp`, …)
+last seen in or given to this browser. Sealed with the cookie subkey of the keyring, written in base64url, at most 3 kB.
+Whatever does not open (forged, cut, of a lost key, of another programme) is no cookie: the codec answers None and never
+raises.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True):
     click_ids: dict[str, ClickId] = {}
     fbp: str | None = None
     fbc: str | None = None
+    cookies: dict[str, str] = {}  # other platforms' cookies, name -> value
 
 
 class _Packed(msgspec.Struct, frozen=True, array_like=True):
@@ -42,6 +44,7 @@ class _Packed(msgspec.Struct, frozen=True, array_like=True):
     fbp: str | None
     fbc: str | None
     clicks: list[tuple[str, int, str | None]]  # name, ms, value; None: the one inside `fbc`
+    cookies: dict[str, str] = {}
 
 
 def visitor_id(random_128_bits: int) -> str:
@@ -91,6 +94,7 @@ class VisitorCookie:
             click_ids={name: ClickId(value=value, clicked_at=at) for name, at, value in values if value is not None},
             fbp=packed.fbp,
             fbc=packed.fbc,
+            cookies=packed.cookies,
         )
 
     def _seal(self, remembered: Remembered, clicks: list[tuple[str, ClickId]]) -> str:
@@ -105,6 +109,7 @@ class VisitorCookie:
                 (name, click.clicked_at, None if name == "fbclid" and click.value == inside else click.value)
                 for name, click in clicks
             ],
+            remembered.cookies,
         )
         sealed = self._keyring.seal(_PURPOSE, self._encoder.encode(packed))
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()

@@ -282,6 +282,7 @@ def parts() -> None:
     from proxy.event import Client
     from proxy.identity.cookie_domain import cookie_domain
     from proxy.identity.identity import read as read_identity, set_cookies
+    from proxy.identity.keeping import Keeping
     from proxy.identity.visitor import VisitorCookie
     from proxy.log.sealing import Sealing
     from proxy.privacy.keys import Keyring, generate_key
@@ -291,14 +292,15 @@ def parts() -> None:
     settings = read(CONFIG, Path("config.yaml"), {}).settings
     keyring = Keyring.parse(generate_key())
     codec, sealing, body = VisitorCookie(keyring), Sealing(keyring), event(now_ms)
-    book = Rulebook(settings=settings, keeps_meta_cookies=True)
+    keep = Keeping(names=frozenset({"_fh", "_fbp", "_fbc"}), reads_meta=True, sets_meta=True)
+    book = Rulebook(settings=settings, keep=keep)
     domain = cookie_domain("t.shop.example")
     how = {
         "codec": codec,
         "settings": settings.cookie,
         "domain": domain,
         "now_ms": now_ms,
-        "set_meta": True,
+        "keep": keep,
         "secure": True,
     }
     events = parse(body, received_ms=now_ms, trusted=False).events
@@ -315,17 +317,17 @@ def parts() -> None:
             mint=lambda: 2**100,
         )
 
-    first = visit(read_identity("", codec, "_fh"))
+    first = visit(read_identity("", codec, keep, now_ms))
     collect(first, events, book)
     cookie = "; ".join(value.split(";")[0] for value in set_cookies(first.identity, **how))
-    identity = read_identity(cookie, codec, "_fh")
+    identity = read_identity(cookie, codec, keep, now_ms)
     known = visit(identity)
     kept, _ = collect(known, events, book)
     answer = Answer(204, NO_STORE)
     lines = [value.encode() for value in set_cookies(known.identity, **how)]
     for name, call in {
         "parse the body": lambda: parse(body, received_ms=now_ms, trusted=False),
-        "read the cookies": lambda: read_identity(cookie, codec, "_fh"),
+        "read the cookies": lambda: read_identity(cookie, codec, keep, now_ms),
         f"the {len(STEPS)} steps": lambda: collect(visit(identity), events, book),
         "write the cookies": lambda: set_cookies(known.identity, **how),
         "seal for the log": lambda: sealing.row(kept[0]),

@@ -128,6 +128,8 @@ def test_a_file_that_is_no_configuration_is_one_clear_fault(faults, text, words)
         ("data: [a]", "expected a path, got a list"),
         ("cookie: {name: 'a b'}", "not a cookie name"),
         ("cookie: {name: _fbp}", "_fbp belongs to the Meta pixel"),
+        ("cookie: {name: _ttp}", "_ttp belongs to a platform's own tag"),
+        ("cookie: {name: _ga_ABC}", "_ga_ABC belongs to a platform's own tag"),
         ("cookie: {name: __Host-x}", "a __Host- cookie cannot have a domain"),
         ("cookie: {domain: 192.0.2.1}", "'192.0.2.1' is no domain name"),
         ("cookie: {domain: github.io}", "'github.io' is a public suffix"),

@@ -13,6 +13,7 @@ from proxy.config.settings import CookieSettings
 from proxy.event import ClickId, Consent, ConsentState, Event, Page, Purpose, Visitor
 from proxy.identity.cookie_domain import CookieDomain, cookie_domain
 from proxy.identity.identity import Identity, advance, read, set_cookies
+from proxy.identity.keeping import Keeping
 from proxy.identity.meta_cookies import fbclid_of, valid_fbc, valid_fbp
 from proxy.identity.visitor import Remembered, VisitorCookie, visitor_id
 from proxy.privacy.consent import may_advertise, may_identify
@@ -23,6 +24,7 @@ RANDOM = 1234567890
 CODEC = VisitorCookie(Keyring.parse(generate_key()))
 SITE = CookieDomain("example.com", 1)
 SETTINGS = CookieSettings()
+META = Keeping(names=frozenset({"_fh", "_fbp", "_fbc"}), reads_meta=True, sets_meta=True)
 G, D, U = ConsentState.GRANTED, ConsentState.DENIED, ConsentState.UNKNOWN
 YES = Consent(marketing=G, analytics=G, source="api", time=NOW)
 ANALYTICS = Consent(marketing=D, analytics=G, source="api", time=NOW)
@@ -55,20 +57,18 @@ def visit(
     now_ms=NOW,
     domain=SITE,
     mint=lambda: RANDOM,
-    set_meta=True,
+    keep=META,
     settings=SETTINGS,
     secure=True,
 ):
     """One request: the stored events, and the cookies of the answer as {name: (value, attributes)}."""
-    identity = read(cookies, CODEC, settings.name)
+    identity = read(cookies, CODEC, keep, now_ms)
     stored = []
     for one in events:
-        identity, filled = advance(
-            identity, one, consent=consent, now_ms=now_ms, domain=domain, mint=mint, set_meta=set_meta
-        )
+        identity, filled = advance(identity, one, consent=consent, now_ms=now_ms, domain=domain, mint=mint, keep=keep)
         stored.append(filled)
     headers = set_cookies(
-        identity, codec=CODEC, settings=settings, domain=domain, now_ms=now_ms, secure=secure, set_meta=set_meta
+        identity, codec=CODEC, settings=settings, domain=domain, now_ms=now_ms, secure=secure, keep=keep
     )
     answer = {}
     for header in headers:
@@ -340,11 +340,20 @@ def test_nothing_is_made_up_without_mint_but_a_click_is_still_a_click():
     assert set(answer) == {"_fbc"}
 
 
-def test_without_meta_its_cookies_are_passed_on_but_never_made():
-    (stored,), answer = visit(event("https://www.example.com/?fbclid=A"), cookies=f"_fbp={OLD_FBP}", set_meta=False)
+def test_metas_cookies_that_we_shall_not_set_are_passed_on_all_the_same():
+    reading = Keeping(names=META.names, reads_meta=True)
+    (stored,), answer = visit(event("https://www.example.com/?fbclid=A"), cookies=f"_fbp={OLD_FBP}", keep=reading)
     assert stored.browser_ids == {"fbp": OLD_FBP}
     assert stored.click_ids["fbclid"].value == "A"
     assert set(answer) == {"_fh"}
+
+
+def test_where_meta_is_not_used_its_cookies_are_neither_read_nor_remembered():
+    kept = CODEC.encode(remembered(fbp=OLD_FBP, fbc="fb.1.1699000000000.A"))
+    cookies = cookie_header(_fh=kept, _fbp=OLD_FBP, _fbc="fb.1.1699000000000.A")
+    (stored,), answer = visit(event("https://www.example.com/"), cookies=cookies, keep=Keeping())
+    assert stored.browser_ids == {}
+    assert (opened(answer).fbp, opened(answer).fbc) == (None, None)
 
 
 def test_of_several_visitor_cookies_the_oldest_visitor_counts_in_any_order():
@@ -352,7 +361,7 @@ def test_of_several_visitor_cookies_the_oldest_visitor_counts_in_any_order():
     tossed = CODEC.encode(remembered(visitor=Visitor(id="v_attacker", first_seen=NOW - DAY_MS)))
     for order in itertools.permutations([mine, tossed, "forged", "x" * 5000]):
         cookies = "; ".join(f"_fh={value}" for value in order)
-        assert read(cookies, CODEC, "_fh").visitor.id == "v_old"
+        assert read(cookies, CODEC, META, NOW).visitor.id == "v_old"
 
 
 @pytest.mark.parametrize("value", ["forged", "A" * 8192, "\udcff\x00", "fb.1.2.3", '"quoted"'])
@@ -455,12 +464,10 @@ def test_a_request_without_events_sets_nothing():
 
 
 def fold(*pairs, cookies=""):
-    identity = read(cookies, CODEC, "_fh")
+    identity = read(cookies, CODEC, META, NOW)
     for one, consent in pairs:
-        identity, _ = advance(
-            identity, one, consent=consent, now_ms=NOW, domain=SITE, mint=lambda: RANDOM, set_meta=True
-        )
-    headers = set_cookies(identity, codec=CODEC, settings=SETTINGS, domain=SITE, now_ms=NOW, secure=True, set_meta=True)
+        identity, _ = advance(identity, one, consent=consent, now_ms=NOW, domain=SITE, mint=lambda: RANDOM, keep=META)
+    headers = set_cookies(identity, codec=CODEC, settings=SETTINGS, domain=SITE, now_ms=NOW, secure=True, keep=META)
     return {header.partition("=")[0]: "Max-Age=0" not in header for header in headers}
 
 
@@ -501,7 +508,7 @@ def test_explain_can_start_from_nobody():
         now_ms=NOW,
         domain=SITE,
         mint=None,
-        set_meta=True,
+        keep=META,
     )
     assert stored.browser_ids == {"fbc": f"fb.1.{NOW}.A"}
 

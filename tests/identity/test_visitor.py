@@ -11,6 +11,7 @@ from proxy.event import ClickId, Visitor
 from proxy.identity.click_ids import PARAMETERS
 from proxy.identity.cookie_header import cookie_values, set_cookie
 from proxy.identity.meta_cookies import fbc, fbp
+from proxy.identity.platform_cookies import COOKIES, IdCookie
 from proxy.identity.visitor import MAX_CHARS, Remembered, VisitorCookie, visitor_id
 from proxy.privacy.keys import Keyring, generate_key
 
@@ -30,6 +31,7 @@ remembered = st.builds(
     ),
     fbp=st.none() | st.builds(fbp, st.integers(0, 2**31), times),
     fbc=st.none() | st.builds(fbc, values, times),
+    cookies=st.dictionaries(st.sampled_from(["_ttp", "_scid", "_ga"]), values),
 )
 
 
@@ -119,9 +121,24 @@ def test_what_was_sealed_for_another_purpose_is_no_cookie():
 
 
 def test_a_cookie_written_by_a_later_version_with_more_fields_opens():
-    more = msgspec.msgpack.encode(["v_a", NOW, NOW, None, None, [], "new"])
+    more = msgspec.msgpack.encode(["v_a", NOW, NOW, None, None, [], {}, "new"])
     text = base64.urlsafe_b64encode(RING.seal("visitor cookie", more)).rstrip(b"=").decode()
     assert CODEC.decode(text) == some()
+
+
+def test_a_cookie_written_before_other_platforms_were_kept_opens():
+    less = msgspec.msgpack.encode(["v_a", NOW, NOW, None, None, []])
+    text = base64.urlsafe_b64encode(RING.seal("visitor cookie", less)).rstrip(b"=").decode()
+    assert CODEC.decode(text) == some()
+
+
+def test_the_longest_cookies_of_every_platform_fit_beside_the_longest_click():
+    cookies = {row.name: "x" * 128 for row in COOKIES if isinstance(row, IdCookie) and row.lasts_s}
+    clicks = {name: ClickId(value="y" * 512, clicked_at=NOW) for name in sorted(PARAMETERS.values())}
+    text = CODEC.encode(some(click_ids=clicks, cookies=cookies, fbc=fbc("z" * 500, NOW), fbp=fbp(1, NOW)))
+    assert len(text) <= MAX_CHARS
+    assert CODEC.decode(text).cookies == cookies
+    assert CODEC.decode(text).click_ids
 
 
 @given(st.integers(0, 2**128 - 1))
