@@ -138,7 +138,7 @@ def _check_event(row: dict[str, Any], now_s: int) -> tuple[int | None, list[str]
         return None, ["event_time: in the future"]
     if when < now_s - (_MAX_AGE_STORE_S if source == "physical_store" else _MAX_AGE_S):
         return 2804003, ["event_time: older than 7 days"]
-    if source not in _ACTION_SOURCES:
+    if str(source) not in _ACTION_SOURCES:
         return None, [f"action_source: unknown {source!r}"]
     if source == "website" and not str(row.get("event_source_url", "")).startswith(("http://", "https://")):
         return None, ["event_source_url: required for website events"]

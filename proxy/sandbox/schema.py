@@ -6,6 +6,7 @@ A platform whose schema is published writes it down as `Table`s of these and put
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ import msgspec
 
 Path = tuple[str | int, ...]
 Rule = Literal["unknown", "type", "required", "choice", "range"]
+
+_DIGITS = re.compile(r"-?[0-9]{1,19}\Z")  # an int64 at most
 
 
 class Wrong(msgspec.Struct, frozen=True):
@@ -138,7 +141,7 @@ def _text(shape: Text, value: Any, path: Path) -> Iterator[Wrong]:
 def _whole(shape: Whole, value: Any, path: Path) -> Iterator[Wrong]:
     if value is None and shape.nullable:
         return
-    if shape.from_text and isinstance(value, str) and value.isascii() and value.lstrip("-").isdigit():
+    if shape.from_text and isinstance(value, str) and _DIGITS.match(value):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         yield Wrong(path, "type", "integer", value)

@@ -4,11 +4,14 @@ import hashlib
 import hmac
 import json
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 import yaml
+from hypothesis import given, settings, strategies as st
 
 from proxy.destinations import load_all as load_destinations
+from proxy.event import encode_json
 from proxy.sandbox import load_all
 from proxy.sandbox.base import Call
 from proxy.sandbox.server import Sandbox
@@ -206,6 +209,46 @@ async def test_one_bad_row_stays_bad_until_the_mode_ends(client, kind):
     assert (await received(client))["platforms"][kind]["accepted"] == 3
 
 
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=9), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def spoiled(data, value):
+    """The value with junk somewhere in it, or without some part."""
+    if isinstance(value, dict) and value and data.draw(st.integers(0, 5)):
+        key = data.draw(st.sampled_from(sorted(value)))
+        if data.draw(st.integers(0, 5)):
+            return value | {key: spoiled(data, value[key])}
+        return {name: part for name, part in value.items() if name != key}
+    if isinstance(value, list) and value and data.draw(st.integers(0, 5)):
+        return [spoiled(data, value[0]), *value[1:]]
+    return data.draw(junk)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_a_stand_in_never_raises_and_never_loses_a_word(kind, data):
+    """Whatever comes, each row is accepted or there is a reason why it was not; and all of it can be shown."""
+    rows = data.draw(st.just([row(kind)]) | st.just([row(kind, 1), row(kind, 2)]))
+    path, _, query = PATHS[kind].partition("?")
+    body = json.dumps(spoiled(data, body_of(kind, rows))).encode()
+    digest = hmac.new(b"sandbox-token", f"{NOW_S}.".encode() + body, hashlib.sha256).hexdigest()
+    headers = {"authorization": BEARER["Authorization"], "access-token": "sandbox-token"}
+    headers |= {"content-type": "application/json", "x-firsthand-signature": f"t={NOW_S},v1={digest}"}
+    call = Call(method="POST", path=path, query=dict(parse_qsl(query)), headers=headers, body=body)
+    stand_in = load_all()[kind]()
+    answer = stand_in.answer(call, NOW_MS)
+    assert answer.accepted or answer.faults or answer.refused or json.loads(body) in ([], {"ping": None})
+    assert len(answer.accounts) == len(answer.accepted)
+    sandbox = Sandbox(lambda: NOW_MS)
+    sandbox._record(stand_in, call, answer)
+    assert encode_json(sandbox.received())
+
+
 async def test_an_unknown_mode_is_refused_with_the_choices(client):
     reply = await client.post("/control", data=json.dumps({"kind": "meta", "mode": "sulks"}))
     assert reply.status == 400
@@ -228,7 +271,7 @@ def test_the_guide_names_every_stand_in_and_its_example_is_a_configuration():
     guide = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
     assert all(f"`{kind}`" in guide for kind in KINDS)
     example = yaml.safe_load(guide.partition("```yaml\n")[2].partition("```")[0])["destinations"]
-    for name, settings in example.items():
-        platform = load_destinations()[settings["kind"]]
-        platform(name, platform.Settings.model_validate(settings))
+    for name, given_settings in example.items():
+        platform = load_destinations()[given_settings["kind"]]
+        platform(name, platform.Settings.model_validate(given_settings))
     assert sorted(settings["kind"] for settings in example.values()) == KINDS
