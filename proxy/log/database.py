@@ -140,10 +140,10 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
     steps = sorted((step for step in _STEPS.iterdir() if step.name.endswith(".sql")), key=lambda step: step.name)
     known = len(steps)
     _check_file(database, path, known)
+    database.execute("PRAGMA journal_mode=WAL")  # stays with the file, but a repaired or copied one may have lost it
+    database.execute("PRAGMA synchronous=FULL")
     if _version(database) == known:
         return
-    database.execute("PRAGMA journal_mode=WAL")
-    database.execute("PRAGMA synchronous=FULL")
     copied = _version(database) == 0  # nothing to lose in a new file
     for number, step in enumerate(steps, start=1):
         with _exclusively(database):

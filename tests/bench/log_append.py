@@ -19,7 +19,7 @@ import uvloop
 
 from proxy.clock import system_clock
 from proxy.config.settings import LogSettings
-from proxy.event import Client, ClickId, Data, Event, Item, Page, User, Visitor, encode_json
+from proxy.event import ClickId, Client, Data, Event, Item, Page, User, Visitor, encode_json, replace
 from proxy.log.base import Outcome
 from proxy.log.sqlite import SqliteLog
 from proxy.privacy.keys import Keyring, generate_key
@@ -39,20 +39,26 @@ def event(event_id=None, now_ms=None):
         id=event_id or uuid7(now_ms),
         name="purchase",
         time=now_ms,
-        page=Page(url="https://www.shop.example/thanks?order=1001&utm_source=ads", referrer="https://www.shop.example/pay"),
+        page=Page(
+            url="https://www.shop.example/thanks?order=1001&utm_source=ads", referrer="https://www.shop.example/pay"
+        ),
         visitor=Visitor(id=os.urandom(8).hex(), first_seen=now_ms),
         click_ids={"fbclid": ClickId(value="IwAR" + "x" * 60, clicked_at=now_ms)},
         browser_ids={"fbp": f"fb.1.{now_ms}.1098115397"},
         user=User(email=("ann@shop.example",), phone=("+491711234567",), city="Berlin", country="de"),
-        data=Data(currency="EUR", order_id="o-1001", items=tuple(Item(id=f"sku-{n}", name="A mug", quantity=1) for n in range(5))),
-        client=Client(ip="192.0.2.1", user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"),
+        data=Data(
+            currency="EUR",
+            order_id="o-1001",
+            items=tuple(Item(id=f"sku-{n}", name="A mug", quantity=1) for n in range(5)),
+        ),
+        client=Client(
+            ip="192.0.2.1", user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"
+        ),
     )
 
 
 class Timed:
     """`with Timed(name, events)`: one row of the table."""
-
-    rows = []
 
     def __init__(self, name, events):
         self.name, self.events = name, events
@@ -64,7 +70,9 @@ class Timed:
     def __exit__(self, *_):
         wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
         self.wall_us, self.cpu_us = wall / self.events * 1e6, cpu / self.events * 1e6
-        print(f"{self.name:44} {self.events / wall:10,.0f}/s {self.cpu_us:8.1f} us CPU {self.wall_us:8.1f} us", flush=True)
+        print(
+            f"{self.name:44} {self.events / wall:10,.0f}/s {self.cpu_us:8.1f} us CPU {self.wall_us:8.1f} us", flush=True
+        )
 
 
 async def appends(log, name, *, senders, size, events):
@@ -140,7 +148,7 @@ def raw(folder):
         print(f"{'':46}one commit with fsync: {statistics.median(waits) * 1e3:.2f} ms")
 
 
-def collector(folder, keys, senders, events, start, figures):
+def collector(folder, keys, senders, events, *, start, figures):
     async def run():
         log = await SqliteLog.open(folder, Keyring.parse(keys), LogSettings(), system_clock)
         prepared = [event() for _ in range(events)]
@@ -156,7 +164,13 @@ def collector(folder, keys, senders, events, start, figures):
 
         await asyncio.gather(*(sender() for _ in range(senders)))
         waited.sort()
-        figures.put((events / (time.perf_counter() - wall), (time.process_time() - cpu) / events * 1e6, waited[int(events * 0.99)] * 1e3))
+        figures.put(
+            (
+                events / (time.perf_counter() - wall),
+                (time.process_time() - cpu) / events * 1e6,
+                waited[int(events * 0.99)] * 1e3,
+            )
+        )
         await log.close()
 
     uvloop.run(run())
@@ -167,7 +181,12 @@ def processes(folder, count):
     context = multiprocessing.get_context("spawn")
     start, figures = context.Barrier(count), context.Queue()
     children = [
-        context.Process(target=collector, args=(folder / str(count), KEYS, 64 // count, 20_000, start, figures)) for _ in range(count)
+        context.Process(
+            target=collector,
+            args=(folder / str(count), KEYS, 64 // count, 20_000),
+            kwargs={"start": start, "figures": figures},
+        )
+        for _ in range(count)
     ]
     for child in children:
         child.start()
@@ -205,8 +224,6 @@ async def growth(folder, largest, ids):
 
 
 async def _grow(log, body, count, now_ms, ids):
-    from msgspec.structs import replace
-
     def fresh(number):
         return uuid7(now_ms + number) if ids == "uuid7" else os.urandom(16).hex()
 

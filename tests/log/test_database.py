@@ -100,6 +100,15 @@ def test_a_file_that_is_no_database_is_a_fault(tmp_path, keyring):
     assert "is not an event log, or is damaged" in fault(error)
 
 
+def test_a_repaired_file_gets_its_write_ahead_log_back(tmp_path, keyring):
+    database.prepare(tmp_path, keyring)
+    with closing(sqlite3.connect(tmp_path / "log.db")) as file:
+        assert file.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
+    database.prepare(tmp_path, keyring)
+    with closing(sqlite3.connect(tmp_path / "log.db")) as file:
+        assert file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 def test_another_programs_database_is_left_alone(tmp_path, keyring):
     with closing(sqlite3.connect(tmp_path / "log.db")) as other:
         other.execute("CREATE TABLE theirs (x)")
