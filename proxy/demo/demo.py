@@ -54,7 +54,7 @@ def configuration(ports: Ports, data: Path) -> Config:
         "ADMIN_PORT": str(ports.admin),
         "DATA": str(data),
         "SANDBOX": f"http://{HOST}:{ports.sandbox}",
-        "SANDBOX_TOKEN": TOKEN,
+        "TOKEN": TOKEN,
     }
     with as_file(files("proxy.demo") / "config.yaml") as path:
         return load(path, values)

@@ -16,6 +16,9 @@ from proxy.rules.trial import run_examples
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 
 
+PLATFORMS = ["ga4", "google_ads", "meta", "pinterest", "snapchat", "tiktok", "webhook"]
+
+
 def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
@@ -51,8 +54,10 @@ async def test_it_starts_says_what_to_open_and_relays_an_event(tmp_path):
             said += line
         assert f"http://localhost:{shop}/?fbclid=" in said.decode()
         origin = f"http://localhost:{shop}"
-        event = {"name": "purchase", "id": "o-1", "value": 5, "currency": "EUR", "consent": {"marketing": True}}
-        event["page"] = {"url": f"{origin}/thanks"}
+        event = {"name": "purchase", "id": "o-1", "value": 5, "currency": "EUR"}
+        event["consent"] = {"marketing": True, "analytics": True}
+        event |= {"page": {"url": f"{origin}/thanks"}, "user": {"email": "ann@example.com"}}
+        event["data"] = {"order_id": "o-1", "items": [{"id": "mug", "price": 5, "quantity": 1}]}
         async with aiohttp.ClientSession(headers={"User-Agent": BROWSER, "Origin": origin}) as http:
             async with http.get(f"{origin}/anything") as page:
                 assert f"http://localhost:{port}/tracker.js" in await page.text()
@@ -61,10 +66,11 @@ async def test_it_starts_says_what_to_open_and_relays_an_event(tmp_path):
             for _ in range(500):
                 async with http.get(f"http://127.0.0.1:{sandbox}/received.json") as received:
                     records = (await received.json())["records"]
-                if records:
+                if len(records) >= len(PLATFORMS):
                     break
                 await asyncio.sleep(0.02)
-        assert [record["row"]["event_id"] for record in records] == ["o-1"]
+        assert sorted(record["kind"] for record in records) == PLATFORMS
+        assert not [record["faults"] for record in records if "faults" in record]
     finally:
         process.terminate()
         await asyncio.wait_for(process.wait(), 20)
