@@ -97,7 +97,8 @@ class GoogleAds(StandIn, kind="google_ads"):
         at_token = call is not None and call.path == token_endpoint.PATH
         match mode:
             case "throttled":
-                return _error(429, "RESOURCE_EXHAUSTED", "Quota exceeded.", reason="RATE_LIMIT_EXCEEDED")
+                answer = _error(429, "RESOURCE_EXHAUSTED", "Quota exceeded.", reason="RATE_LIMIT_EXCEEDED")
+                return msgspec.structs.replace(answer, headers={"Retry-After": "2"})
             case "bad_token" if at_token:
                 return token_endpoint.refused("invalid_grant", "Token has been expired or revoked.")
             case "bad_token":

@@ -22,7 +22,7 @@ _ACCOUNT = re.compile(r"\d{1,18}\Z")
 _BATCH = 1000
 _MAX_AGE_S = 7 * DAY_S
 _CLOCK_SLACK_S = 60
-_SCHEMA, _AUTH, _PARAMETER, _RATE, _RAMPED_DOWN = 4196, 2, 1, 8, 4197
+_SCHEMA, _AUTH, _PARAMETER, _RATE = 4196, 2, 1, 8
 
 _TEXT, _LIST, _MAYBE = Text(), Many(of=Text()), Text(nullable=True)
 _UP_TO_200, _UP_TO_100 = Text(longest=200), Text(longest=100)
@@ -169,12 +169,11 @@ class Pinterest(StandIn, kind="pinterest"):
     def trouble(self, mode: str, call: Call | None = None) -> Answer:  # noqa: ARG002 - one answer for all paths
         match mode:
             case "throttled":
-                return _error(429, _RATE, "This request exceeded a rate limit.")
+                return _error(429, _RATE, "This request exceeded a rate limit.", headers={"Retry-After": "2"})
             case "bad_token":
                 return _error(401, _AUTH, "Authentication failed.")
             case _:
-                said = "The endpoint has been ramped down and is currently not accepting any traffic."
-                return _error(503, _RAMPED_DOWN, said)
+                return Answer(status=503, body="<html>503 Service Unavailable</html>")
 
 
 def _verdict(faults: list[str]) -> dict[str, str]:
@@ -242,5 +241,13 @@ def _message(wrong: Wrong) -> tuple[str, str]:
             return where, f"{wrong.value!r} is out of range: {wrong.what}"
 
 
-def _error(status: int, code: int, message: str, *, faults: list[str] | None = None) -> Answer:
-    return Answer(status=status, body={"code": code, "message": message}, faults=faults or [message])
+def _error(
+    status: int,
+    code: int,
+    message: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    faults: list[str] | None = None,
+) -> Answer:
+    body = {"code": code, "message": message}
+    return Answer(status=status, body=body, headers=headers or {}, faults=faults or [message])
