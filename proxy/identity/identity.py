@@ -19,7 +19,7 @@ Without the consent it needs, nothing passes from a cookie into an event, nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -147,16 +147,20 @@ def set_cookies(
     return headers
 
 
-def _renewable(identity: Identity, keep: Keeping) -> Iterator[tuple[str, str | None, int, bool]]:
+def _renewable(identity: Identity, keep: Keeping) -> list[tuple[str, str | None, int, bool]]:
     """Platforms' cookies that are ours to set: name, the value we know, seconds to live, does analytics cover it."""
+    found: list[tuple[str, str | None, int, bool]] = []
     if keep.sets_meta:
-        yield FBP, identity.fbp, meta_cookies.COOKIE_MAX_AGE_S, False
-        yield FBC, identity.fbc, meta_cookies.COOKIE_MAX_AGE_S, False
-    for row in keep.renewed_ids:
-        yield row.name, identity.found.cookies.get(row.name), row.lasts_s or 0, row.measures
-    for click_row in keep.renewed_clicks:
-        click = identity.click_ids.get(click_row.click)
-        yield click_row.name, click.value if click else None, click_row.lasts_s or 0, False
+        age = meta_cookies.COOKIE_MAX_AGE_S
+        found = [(FBP, identity.fbp, age, False), (FBC, identity.fbc, age, False)]
+    if keep.has_platforms:
+        cookies, clicks = identity.found.cookies, identity.click_ids
+        for row in keep.renewed_ids:
+            found.append((row.name, cookies.get(row.name), row.lasts_s or 0, row.measures))
+        for click_row in keep.renewed_clicks:
+            click = clicks.get(click_row.click)
+            found.append((click_row.name, click.value if click else None, click_row.lasts_s or 0, False))
+    return found
 
 
 def _in_platform_cookies(

@@ -108,13 +108,15 @@ def find(
     measured: dict[str, str] = {}
     unusable = set()
     for row in keep.ids:
-        value, ids = _first(row, came.get(row.name, ()))
+        values = came.get(row.name, ())
+        value, ids = _first(row, values)
         if not ids and row.name in came:
             unusable.add(row.name)
         if not ids and row.lasts_s is not None and now_ms - seen_at <= row.lasts_s * SECOND_MS:
             value, ids = _first(row, (remembered.get(row.name, ""),))
         (measured if row.measures else advertising).update(ids)
-        if ids and row.lasts_s is not None:
+        # Two different ones live on two domains, and only their tag knows which is whose: neither is written over.
+        if ids and row.lasts_s is not None and (len(values) < 2 or len(set(values)) == 1):  # noqa: PLR2004 - several
             cookies[row.name] = value
     _agree(measured, keep.streams)
     carried: dict[str, ClickId] = {}

@@ -211,6 +211,12 @@ def test_of_several_cookies_of_one_name_the_first_usable_one_counts():
     assert stored.browser_ids == {"ttp": "first"}
 
 
+def test_cookies_that_contradict_each_other_are_not_written_over():
+    _, answer = visit(event(), cookies="_ga=GA1.2.1.1; _ga=GA1.3.2.2; _ttp=same; _ttp=same")
+    assert set(answer) == {"_fh", "_ttp"}
+    assert opened(answer).cookies == {"_ttp": "same"}
+
+
 def test_an_id_the_page_states_wins_in_the_event_but_never_becomes_the_cookie():
     stated = event(browser_ids={"ttp": "stated", "ga_client_id": "1.2"})
     (stored,), answer = visit(stated, cookies=header(_ttp="cookie", _ga=SAMPLES["_ga"]))
