@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from playwright.async_api import async_playwright
+from yarl import URL
 
 from proxy.demo import shop
 from proxy.privacy.keys import generate_key
@@ -34,18 +35,35 @@ FLAGS = [
     "--disable-sync",
     "--host-resolver-rules=MAP *.shop.example 127.0.0.1",
 ]
+ADDRESS = "203.0.113.9"
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 CONFIG = """\
 site: {{origins: ["{shop}"]}}
 listen: {{host: 127.0.0.1, port: {port}, trusted_proxies: [127.0.0.1/32]}}
 admin: {{port: null}}
 data: data
 keys: ${{KEYS}}
-bots: {{action: keep}}  # the browser of these tests is headless and says so
 relay: {{wait_s: 0.1, backoff_max_s: 1}}
 destinations:
   meta: {{kind: meta, pixel_id: "123", access_token: {token}, base_url: "{sandbox}"}}
+  google:
+    kind: google_ads
+    customer_id: "1234567890"
+    conversion_actions: {{purchase: "987654321", lead: "987654322"}}
+    client_id: tests.apps.googleusercontent.com
+    client_secret: {token}
+    refresh_token: {token}
+    base_url: "{sandbox}"
+  tiktok: {{kind: tiktok, pixel_code: C4PIXELCODE0EXAMPLE0, access_token: {token}, base_url: "{sandbox}"}}
+  snapchat: {{kind: snapchat, pixel_id: 3d1f8d6e-3b1c-4a53-9a3e-7a2f1f0c9d11, access_token: {token}, base_url: "{sandbox}"}}
+  pinterest: {{kind: pinterest, ad_account_id: "549755885175", access_token: {token}, base_url: "{sandbox}"}}
+  ga4: {{kind: ga4, measurement_id: G-TEST12345, api_secret: {token}, base_url: "{sandbox}"}}
+  crm: {{kind: webhook, url: "{sandbox}/webhook/crm", secret: {token}, allow_private_addresses: true}}
 rules:
   - {{name: shop, when: {{event: [page_view, view_content, add_to_cart, initiate_checkout, purchase, lead]}}, send_to: [meta]}}
+  - name: conversions
+    when: {{event: [purchase, lead]}}
+    send_to: [google, tiktok, snapchat, pinterest, ga4, crm]
 """
 
 
@@ -93,6 +111,25 @@ async def _site(app, port):
     return runner
 
 
+def _edge(port):
+    """The site's own reverse proxy in front of `serve`: says whom it speaks for, passes everything else on."""
+
+    async def handle(request):
+        headers = {name: value for name, value in request.headers.items() if name != "Transfer-Encoding"}
+        headers["X-Forwarded-For"] = ADDRESS
+        body = await request.read()
+        target = URL(f"http://127.0.0.1:{port}{request.raw_path}", encoded=True)
+        async with (
+            aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as http,
+            http.request(request.method, target, headers=headers, data=body or None) as reply,
+        ):
+            return web.Response(status=reply.status, headers=reply.headers, body=await reply.read())
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    return app
+
+
 async def _ready(port, process, log):
     async with aiohttp.ClientSession() as http:
         for _ in range(1500):
@@ -110,16 +147,17 @@ async def _ready(port, process, log):
 @pytest.fixture
 async def world(tmp_path):
     """The running world; everything it started is stopped at the end."""
-    shop_port, port, sandbox_port = free_port(), free_port(), free_port()
+    shop_port, edge_port, port, sandbox_port = (free_port() for _ in range(4))
     origins = (
         f"http://www.shop.example:{shop_port}",
-        f"http://t.shop.example:{port}",
+        f"http://t.shop.example:{edge_port}",
         f"http://127.0.0.1:{sandbox_port}",
     )
     sandbox = Sandbox()
     runners = [
         await _site(shop.make_app(origins[1], origins[2]), shop_port),
         await _site(sandbox.make_app(), sandbox_port),
+        await _site(_edge(port), edge_port),
     ]
     config = tmp_path / "config.yaml"
     config.write_text(CONFIG.format(shop=origins[0], port=port, token=TOKEN, sandbox=origins[2]))
@@ -156,7 +194,7 @@ async def browser():
 @pytest.fixture
 async def visitor(browser, world):
     """A fresh browser profile of somebody at 203.0.113.9; `world.posts` collects what its pages post to the proxy."""
-    context = await browser.new_context()
+    context = await browser.new_context(user_agent=BROWSER, locale="en-US")
     context.on("request", lambda request: world.posts.append(request.url) if request.method == "POST" else None)
     yield context
     await context.close()
