@@ -13,8 +13,8 @@ test:  ## every test, as CI runs them
 
 check:  ## format, lint, types; prints the script's sizes
 	@scripts/setup test
-	.venv/bin/ruff format --check .
-	.venv/bin/ruff check .
+	.venv/bin/ruff format --check proxy tests scripts
+	.venv/bin/ruff check proxy tests scripts
 	.venv/bin/mypy
 	$(PY) scripts/script_size.py
 

@@ -69,9 +69,8 @@ def name_of(event: Event) -> str | Refusal:
 
 
 def params_of(event: Event, name: str, every_event: Row, default_currency: str | None, longest: int) -> Row:
-    """At most 25 parameters, ours before the site's own. `every_event`: what settings add; `longest`: characters."""
+    """At most 25 parameters, ours before the site's own. `every_event`: session and what settings add."""
     ours: Row = {
-        **_session(event),
         **every_event,
         "event_id": event.id,
         **_page(event.page),
@@ -116,8 +115,10 @@ def user_properties(custom: dict[str, Any]) -> Row:
     return dict(list(found.items())[:PROPERTIES])
 
 
-def _session(event: Event) -> Row:
-    session = event.browser_ids.get("ga_session_id", "")
+def session(event: Event, stream: str) -> Row:
+    """The visitor's session in one stream (a measurement id without `G-`), or the one all streams agree on."""
+    ids = event.browser_ids
+    session = ids.get(f"ga_session_id_{stream}") or ids.get("ga_session_id", "")
     return {"session_id": session} if _SESSION.fullmatch(session) else {}
 
 

@@ -101,6 +101,7 @@ class Ga4(Destination, kind="ga4"):
         code = settings.default_country_code
         self._phone = partial(google_keys.e164, default_country_code=int(code) if code else None)
         self._longest = ga4_event.TEXT_360 if settings.long_texts else ga4_event.TEXT
+        self._stream = settings.measurement_id.removeprefix("G-")
         debug_mode = {"debug_mode": 1} if settings.debug_view else {}
         self._every_event: Row = {"engagement_time_msec": settings.engagement_time_msec, **debug_mode}
 
@@ -116,7 +117,8 @@ class Ga4(Destination, kind="ga4"):
             return name
         shared = event if _may_advertise(event) else _without_clicks(event)
         currency = self.settings.default_currency
-        params = ga4_event.params_of(shared, name, self._every_event, currency, self._longest)
+        every_event = {**ga4_event.session(shared, self._stream), **self._every_event}
+        params = ga4_event.params_of(shared, name, every_event, currency, self._longest)
         without_items = self.settings.purchase_without_items == "send"
         if refusal := ga4_event.refusal(name, params, without_items=without_items):
             return refusal

@@ -80,7 +80,6 @@ COOKIES: tuple[PlatformCookie, ...] = (
     _google_click("_gcl_gb", "wbraid"),
     _google_click("_gcl_ag", "gbraid"),
     _google_click("_gcl_dc", "dclid"),
-    IdCookie(kind="google_ads", name="_gcl_au", ids=_token("gcl_au")),
 )
 """Of two cookies about one click at one time the earlier row counts."""
 NAMES = frozenset(row.name for row in COOKIES)

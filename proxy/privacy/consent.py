@@ -25,7 +25,7 @@ _DECIDED = (Purpose.MARKETING, Purpose.ANALYTICS, Purpose.PERSONALIZATION)  # pu
 _SOLD = frozenset({Purpose.MARKETING, Purpose.PERSONALIZATION, Purpose.SALE})  # purposes a refused sale stops
 _GRANTED, _DENIED, _UNKNOWN = ConsentState.GRANTED, ConsentState.DENIED, ConsentState.UNKNOWN
 
-_ADVERTISING_NAMES = frozenset({"fbp", "fbc", "ttp", "scid", "gcl_au", *NAMES})  # also when found in `custom`
+_ADVERTISING_NAMES = frozenset({"fbp", "fbc", "ttp", "scid", *NAMES})  # also when found in `custom`
 _ANALYTICS_IDS = "ga_"  # browser ids of measurement, not of advertising
 
 

@@ -199,6 +199,14 @@ def test_a_session_that_is_no_number_is_left_out(session):
     assert "session_id" not in params(replace(VIEW, browser_ids={**VIEW.browser_ids, "ga_session_id": session}))
 
 
+def test_with_several_streams_each_gets_its_own_session():
+    ids = {**VIEW.browser_ids, "ga_session_id_ABC": "11", "ga_session_id_DEF": "22"}
+    view = replace(VIEW, browser_ids=ids)
+    assert params(view)["session_id"] == "11"
+    assert params(view, measurement_id="G-DEF")["session_id"] == "22"
+    assert "session_id" not in params(view, measurement_id="G-XYZ")
+
+
 @pytest.mark.parametrize(
     ("consent", "ad_user_data", "ad_personalization"),
     [

@@ -52,12 +52,10 @@ SAMPLES = {
     "_gcl_ag": f"2.1.kgb-1$i{SECOND}",
     "FPGCLDC": f"2.1.kdc-1$i{SECOND}",
     "_gcl_dc": f"GCL.{SECOND}.dc-1",
-    "_gcl_au": "1.1.1093441855.1690000000",
 }
 ALL_IDS = {
     "ttp": SAMPLES["_ttp"],
     "scid": SAMPLES["_scid"],
-    "gcl_au": SAMPLES["_gcl_au"],
     "ga_client_id": "1234567890.1690000000",
     "ga_session_id": "1747132561",
     "ga_session_number": "3",
