@@ -24,7 +24,7 @@ from proxy.identity.identity import Identity, advance
 from proxy.identity.keeping import keeping
 from proxy.log.base import Entry
 from proxy.privacy import consent
-from proxy.relay import guard
+from proxy.relay import guard, once
 from proxy.relay.plan import Item
 from proxy.relay.redact import MASK, redact
 
@@ -99,8 +99,17 @@ def _decision(
     if not items:
         return _said("refuse", refused, rules)
     names = ", ".join(f"'{rule}'" for rule in rules)
-    reason = f"{'rule' if len(rules) == 1 else 'rules'} {names}" + (f"; in part refused: {refused}" if refused else "")
+    reason = f"{'rule' if len(rules) == 1 else 'rules'} {names}{_unless(items)}"
+    reason += f"; in part refused: {refused}" if refused else ""
     return _said("send", reason, rules, [_request(parcel.request, secrets) for parcel in plan.parcels])
+
+
+def _unless(items: list[Item]) -> str:
+    """What only the log can tell: whether a rule with `once` has sent this order, or this visitor's event, before."""
+    conditions = ["" if item.once is None else once.unless(item.once) for item in items]
+    if len({*conditions}) == 1:
+        return f", {conditions[0]}" if conditions[0] else ""
+    return "".join(f"; '{item.event.name}' {words}" for item, words in zip(items, conditions, strict=True) if words)
 
 
 def _said(

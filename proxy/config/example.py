@@ -61,11 +61,13 @@ rules:
   - name: shop
     when: {event: [page_view, view_content, search, add_to_cart, initiate_checkout, purchase]}
     send_to: [%(every)s]
+    once: per_order # a reloaded thank-you page sends nothing more; an event without order_id always goes
 
   - name: big orders
     when: {event: purchase, value: {at_least: 100}, page.path: {starts_with: /checkout}}
     set: {custom.shop: "${page.host}"}
     send_to: {destination: %(custom)s, as: BigOrder}
+    once: per_order
     examples:
       - {given: {event: purchase, value: 120, page.path: /checkout/thanks}, sends_to: [%(custom)s]}
       - {given: {event: purchase, value: 20, page.path: /checkout/thanks}, sends: false}

@@ -9,7 +9,7 @@ commands need. Implementations: `sqlite.py` (the service), `memory.py` (tests; n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -73,10 +73,14 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a batch, committed in one transaction. Everything settled is in `settled` (delivered, skipped by
-    the rules, or dead); the log moves the cursor past the settled prefix and remembers the rest as exceptions."""
+    the rules, or dead); the log moves the cursor past the settled prefix and remembers the rest as exceptions.
+
+    `claims`: keys of `once` (the reader is to be sent one event for each) and the sequence number of the event that was
+    sent. The first claim of a key stays. A rewind does not undo it: the event was sent."""
 
     settled: Sequence[int]
     dead: Sequence[DeadLetter] = ()
+    claims: Mapping[str, int] = {}
     state: ReaderState
 
 
@@ -125,6 +129,10 @@ class EventLog(Protocol):
 
     async def commit(self, batch: Batch, outcome: Outcome) -> None:
         """Settle; everything in `outcome` or nothing of it."""
+        ...
+
+    async def claims(self, reader: str, keys: Collection[str]) -> dict[str, int]:
+        """Those of `keys` that are claimed (`Outcome.claims`), and by which event; forgotten with that event."""
         ...
 
     async def rewind(self, reader: str, to_ms: int) -> int:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import aiosqlite
@@ -144,7 +145,11 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
     database.execute("PRAGMA synchronous=FULL")
     if _version(database) == known:
         return
-    copied = _version(database) == 0  # nothing to lose in a new file
+    with _exclusively(database):  # a new file in one go, or another process would take it for an older one
+        if _version(database) == 0:
+            for number, step in enumerate(steps, start=1):
+                _take(database, number, step)
+    copied = False
     for number, step in enumerate(steps, start=1):
         with _exclusively(database):
             if _version(database) >= number:  # another process was faster
@@ -152,11 +157,14 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
             if not copied:
                 _copy(path, path.with_name(f"{FILE}.format-{_version(database)}"))
                 copied = True
-            for statement in _statements(step.read_text("utf-8")):
-                database.execute(statement)
-            database.execute(f"PRAGMA user_version={number}")
-            if number > 1:
-                _log.info("log format moved on", path=str(path), format=number)
+            _take(database, number, step)
+            _log.info("log format moved on", path=str(path), format=number)
+
+
+def _take(database: sqlite3.Connection, number: int, step: Traversable) -> None:
+    for statement in _statements(step.read_text("utf-8")):
+        database.execute(statement)
+    database.execute(f"PRAGMA user_version={number}")
 
 
 def _check_file(database: sqlite3.Connection, path: Path, known: int) -> None:

@@ -6,7 +6,7 @@ Set `broken` to a reason and every append answers `LogUnavailable` with it until
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -49,6 +49,7 @@ class MemoryLog:
         self._head = 0
         self._readers: dict[str, _Reader] = {}
         self._dead: dict[DeadKey, DeadLetter] = {}
+        self._claims: dict[tuple[str, str], int] = {}  # (reader, key) -> seq
         self._news = asyncio.Event()
 
     async def append(self, events: Sequence[Event]) -> int:
@@ -77,6 +78,9 @@ class MemoryLog:
     async def commit(self, batch: Batch, outcome: Outcome) -> None:
         mine = self._readers[batch.reader]
         mine.state = outcome.state
+        for key, seq in outcome.claims.items():
+            if seq in self._entries:
+                self._claims.setdefault((batch.reader, key), seq)
         if batch.epoch != mine.epoch:
             return
         offered = {entry.seq for entry in batch.entries}
@@ -89,6 +93,9 @@ class MemoryLog:
         left = [e.seq for e in batch.entries if e.seq not in batch.again and e.seq > mine.cursor]
         mine.cursor = max(mine.cursor, next((seq - 1 for seq in left if seq not in mine.settled), batch.scanned_to))
         mine.settled = {seq for seq in mine.settled if seq > mine.cursor}
+
+    async def claims(self, reader: str, keys: Collection[str]) -> dict[str, int]:
+        return {key: self._claims[reader, key] for key in keys if (reader, key) in self._claims}
 
     async def rewind(self, reader: str, to_ms: int) -> int:
         mine = self._reader(reader)
@@ -200,6 +207,7 @@ class MemoryLog:
             del self._known[event.id, event.name]
         for mine in self._readers.values():
             mine.again -= seqs
+        self._claims = {key: seq for key, seq in self._claims.items() if seq not in seqs}
 
     def _waiting(self, mine: _Reader) -> int:
         return self._head - max(mine.cursor, min(self._entries, default=self._head + 1) - 1) + len(mine.again)

@@ -15,6 +15,7 @@ from proxy.log.base import ReaderState
 from proxy.privacy.keys import Keyring
 
 _BODY, _KEY, _VISITOR, _STATE, _DETAIL = "log", "log-key", "log-visitor", "log-state", "log-detail"
+_CLAIM = "log-claim"
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -51,6 +52,9 @@ class Sealing:
 
     def visitor(self, visitor_id: str) -> int:
         return self._keys.digest64(_VISITOR, visitor_id.encode())
+
+    def claim(self, reader: str, key: str) -> int:
+        return self._keys.digest64(_CLAIM, f"{len(reader)}:{reader}{key}".encode("utf-8", "surrogatepass"))
 
     def state(self, reader: str, state: ReaderState) -> bytes:
         return self._keys.seal(_STATE, encode_json(state), reader.encode())

@@ -7,7 +7,7 @@ settled; a dead letter is always settled; nothing is in `again` and unsettled at
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import aiosqlite
 import msgspec
@@ -26,11 +26,12 @@ async def start(database: aiosqlite.Connection, sealing: Sealing, reader: str) -
 
 
 async def settle(database: aiosqlite.Connection, sealing: Sealing, batch: Batch, outcome: Outcome) -> None:
-    """Store `outcome`; of a batch read before a rewind only the state: its events are handed out again."""
+    """Store `outcome`; of a batch read before a rewind only state and claims: its events are handed out again."""
     found = await database.execute_fetchall("SELECT cursor, epoch FROM reader WHERE name = ?", (batch.reader,))
     ((cursor, epoch),) = found
     if epoch == batch.epoch:
         cursor = await _mark(database, sealing, batch, outcome, cursor)
+    await _claim(database, sealing, batch.reader, outcome.claims)
     await database.execute_fetchall(
         "UPDATE reader SET cursor = ?, state = ? WHERE name = ?",
         (cursor, sealing.state(batch.reader, outcome.state), batch.reader),
@@ -54,7 +55,7 @@ WHERE name = ?3 AND epoch = ?4 AND cursor >= ?5
 
 
 def next_step(batch: Batch, outcome: Outcome) -> Step | None:
-    if outcome.dead or batch.again or not outcome.settled:
+    if outcome.dead or outcome.claims or batch.again or not outcome.settled:
         return None
     settled = set(outcome.settled)
     marks = [entry.seq in settled for entry in batch.entries]
@@ -93,6 +94,14 @@ async def _mark(database: aiosqlite.Connection, sealing: Sealing, batch: Batch, 
         (reader, numbers(seq for seq in settled - again if seq > moved)),
     )
     return moved
+
+
+async def _claim(database: aiosqlite.Connection, sealing: Sealing, reader: str, claims: Mapping[str, int]) -> None:
+    for key, seq in claims.items():  # an event erased meanwhile leaves no claim
+        await database.execute_fetchall(
+            "INSERT OR IGNORE INTO claim (reader, key, seq) SELECT ?, ?, seq FROM event WHERE seq = ?",
+            (reader, sealing.claim(reader, key), seq),
+        )
 
 
 async def rewind(database: aiosqlite.Connection, reader: str, first: int) -> None:

@@ -8,7 +8,7 @@ a cursor and a few exceptions (`settling.py`); retention, erasure and dead lette
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -101,6 +101,9 @@ class SqliteLog:
             if await self._writer.once(settling.STEP, (state, step.to, batch.reader, batch.epoch, step.after)):
                 return
         await self._writer.run(lambda writer: settling.settle(writer, self._sealing, batch, outcome))
+
+    async def claims(self, reader: str, keys: Collection[str]) -> dict[str, int]:
+        return await self._view.claims(reader, keys)
 
     async def rewind(self, reader: str, to_ms: int) -> int:
         first = await self._view.first_since(to_ms)

@@ -80,6 +80,7 @@ async def _undelivered(database: aiosqlite.Connection, seqs: Sequence[int]) -> d
 async def _delete(database: aiosqlite.Connection, seqs: Sequence[int]) -> int:
     gone = (numbers(seqs),)
     await database.execute_fetchall("DELETE FROM again WHERE seq IN (SELECT value FROM json_each(?))", gone)
+    await database.execute_fetchall("DELETE FROM claim WHERE seq IN (SELECT value FROM json_each(?))", gone)
     return await _changed(database, "DELETE FROM event WHERE seq IN (SELECT value FROM json_each(?))", gone)
 
 

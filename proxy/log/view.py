@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -104,6 +104,16 @@ class LogView:
             limit,
         )
         return [self._found(*row) for row in rows]
+
+    async def claims(self, reader: str, keys: Collection[str]) -> dict[str, int]:
+        """Those of `keys` that are claimed, and by which event."""
+        digests = {self.sealing.claim(reader, key): key for key in keys}
+        rows = await self._rows(
+            "SELECT key, seq FROM claim WHERE reader = ? AND key IN (SELECT value FROM json_each(?))",
+            reader,
+            numbers(digests),
+        )
+        return {digests[digest]: seq for digest, seq in rows}
 
     async def of_visitor(self, visitor: str) -> list[int]:
         """Sequence numbers of a visitor's events: scans an index, 0.05 s for a million events."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from proxy.log.base import DeadLetter
-from proxy.relay.plan import Item, Loss, Plan, Skip, SkipReason
+from proxy.relay.plan import Item, Loss, Plan, Skip
 
 
 class Ledger:
@@ -22,28 +22,34 @@ class Ledger:
         self._settled: list[int] = []
         self._lost: list[Loss] = []
         self._skips: list[Skip] = []
+        self._claims: dict[str, int] = {}  # once-key -> seq of the event that was delivered for it
 
     def open(self, plan: Plan) -> None:
         """A new stretch of work. What was settled but not taken is forgotten: the log will hand it out again."""
         items = [item for parcel in plan.parcels for item in parcel.items]
         self._open = Counter(item.seq for item in (*items, *(loss.item for loss in plan.losses)))
         self._settled, self._lost, self._skips = [skip.seq for skip in plan.skips], [], list(plan.skips)
+        self._claims = {}
         self.lose(plan.losses)
 
     def deliver(self, items: Iterable[Item]) -> None:
         for item in items:
+            if item.once is not None:
+                self._claims[item.once.key] = item.seq
             self._close(item)
 
     def lose(self, losses: Iterable[Loss]) -> None:
         for loss in losses:
-            self._held.setdefault(loss.item.seq, loss)
+            held = self._held.get(loss.item.seq)
+            if held is None or (held.skip is not None and loss.skip is None):  # what went wrong is not to be hidden
+                self._held[loss.item.seq] = loss
             self._close(loss.item)
 
-    def take(self, now_ms: int) -> tuple[list[int], list[DeadLetter], list[Skip]]:
-        """Everything settled since the last call; the caller commits it."""
-        settled, lost, skips = self._settled, self._lost, self._skips
-        self._settled, self._lost, self._skips = [], [], []
-        return settled, [_letter(loss, now_ms) for loss in lost], skips
+    def take(self, now_ms: int) -> tuple[list[int], list[DeadLetter], list[Skip], dict[str, int]]:
+        """Everything settled since the last call, and the once-keys of what was delivered; the caller commits it."""
+        settled, lost, skips, claims = self._settled, self._lost, self._skips, self._claims
+        self._settled, self._lost, self._skips, self._claims = [], [], [], {}
+        return settled, [_letter(loss, now_ms) for loss in lost], skips, claims
 
     def _close(self, item: Item) -> None:
         self._open[item.seq] -= 1
@@ -55,8 +61,8 @@ class Ledger:
         loss = self._held.pop(item.seq, None)
         if loss is None:
             return
-        if loss.routine:
-            self._skips.append(Skip(item.seq, SkipReason.NOT_TAKEN, loss.detail))
+        if loss.skip is not None:
+            self._skips.append(Skip(item.seq, loss.skip, loss.detail))
         else:
             self._lost.append(loss)
 

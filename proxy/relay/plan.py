@@ -19,7 +19,7 @@ from proxy.destinations.base import Destination, Refusal, Request
 from proxy.event import Event
 from proxy.log.base import Entry
 from proxy.privacy import consent
-from proxy.rules.decision import Decision
+from proxy.rules.decision import Decision, Once
 
 Decide = Callable[[Event], Decision]
 """The compiled rules: `Rules.decide`."""
@@ -32,6 +32,7 @@ class SkipReason(StrEnum):
     DROPPED = "dropped"
     CONSENT = "consent"
     NOT_TAKEN = "not_taken"  # the platform has no such event
+    ONCE = "once"  # its rule sends once per order or visitor, and has
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     part: int
     event: Event  # as the rules shaped it
     rules: tuple[str, ...]
+    once: Once | None = None
     repaired: bool = False  # changed once by `Destination.repair`; a second rejection is final
 
     @property
@@ -67,7 +69,7 @@ class Loss(msgspec.Struct, frozen=True):
     item: Item
     why: str
     detail: str
-    routine: bool = False  # nothing went wrong: the platform has no such event
+    skip: SkipReason | None = None  # nothing went wrong: the event is not meant for the destination
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +101,7 @@ def plan(
             continue
         too_old = _too_old(destination, entry.event, now_ms)
         for part, route in enumerate(routes):
-            item = Item(seq=entry.seq, part=part, event=route.event, rules=route.rules)
+            item = Item(seq=entry.seq, part=part, event=route.event, rules=route.rules, once=route.once)
             if item.key in done:
                 continue
             if too_old:
@@ -138,7 +140,7 @@ def build(destination: Destination, items: Sequence[Item], now_ms: int) -> Plan:
 
 
 def _loss(item: Item, refusal: Refusal) -> Loss:
-    return Loss(item, refusal.why, refusal.detail, routine=refusal.routine)
+    return Loss(item, refusal.why, refusal.detail, SkipReason.NOT_TAKEN if refusal.routine else None)
 
 
 def halves(items: tuple[Item, ...]) -> tuple[tuple[Item, ...], tuple[Item, ...]]:

@@ -4,8 +4,8 @@ Everything it decides comes from pure neighbours (`plan`, `verdicts`, `health`);
 its promises:
 
 - one request at a time, in the log's order;
-- an event is settled in the same transaction as the standing it led to, after its answer and before the next request,
-  so a crash repeats at most the request in flight, with the same event ids;
+- an event is settled in the same transaction as the standing it led to and the claim it has made (`once`), after its
+  answer and before the next request, so a crash repeats at most the request in flight, with the same event ids;
 - whatever raises, the reader comes back; nothing it meets stops another destination.
 """
 
@@ -23,7 +23,7 @@ from proxy.event import Event, replace
 from proxy.log.base import Batch, EventLog, Outcome, ReaderState
 from proxy.observe import metrics
 from proxy.observe.logs import get_logger
-from proxy.relay import guard, health, receipts
+from proxy.relay import guard, health, once, receipts
 from proxy.relay.backoff import ASKED_MAX_S, delay_s
 from proxy.relay.health import Change
 from proxy.relay.ledger import Ledger
@@ -169,10 +169,10 @@ class Reader:
             state = replace(state, attempts=0, next_attempt_ms=0)
         self._ledger.open(plan)
         work = deque(plan.parcels)
-        if state.paused and work:
-            work = deque(self._rebuilt(work[0].items[:1]))  # one event is enough to see whether the credentials work
-        while work and not self._stopping:
-            parcel = work.popleft()
+        while not self._stopping and (parcel := await self._sendable(work)):
+            if state.paused and len(parcel.items) > 1:
+                work = deque(self._rebuilt(parcel.items[:1]))  # enough to see whether the credentials work
+                continue
             verdict = await self._attempt(parcel, state)
             if isinstance(verdict, RetryLater | AuthBroken):
                 await self._commit(batch, self._held(state, verdict), verdict)
@@ -189,6 +189,21 @@ class Reader:
                 state = receipts.remembered(state, verdict.receipt, self._clock())
             state = await self._commit(batch, state)
         await self._commit(batch, state)
+
+    async def _sendable(self, work: deque[Parcel]) -> Parcel | None:
+        """Take the next request, made anew without what `once` keeps back; None when nothing is left."""
+        while work:
+            parcel = work.popleft()
+            keys = once.keys(parcel.items)
+            if not keys:
+                return parcel
+            sifted = once.sift(parcel.items, await self._log.claims(self.name, keys))
+            if len(sifted.now) == len(parcel.items):
+                return parcel
+            self._ledger.lose(sifted.before)
+            work.extendleft(reversed(self._rebuilt(sifted.waiting)))  # after what they wait for, halves of it included
+            work.extendleft(reversed(self._rebuilt(sifted.now)))
+        return None
 
     async def _attempt(self, parcel: Parcel, state: ReaderState) -> Verdict:
         await self._pace.turn()
@@ -229,12 +244,12 @@ class Reader:
         self, batch: Batch, state: ReaderState, cause: RetryLater | AuthBroken | None = None
     ) -> ReaderState:
         """Everything settled since the last commit, with the standing it led to; nothing is written for nothing."""
-        settled, letters, skips = self._ledger.take(self._clock())
-        if not settled and state == self._committed:
+        settled, letters, skips, claims = self._ledger.take(self._clock())
+        if not settled and not claims and state == self._committed:
             return state
         letters = [replace(letter, detail=self._cleaned(letter.detail)) for letter in letters]
         after = replace(state, dead=state.dead + len(letters))
-        await self._log.commit(batch, Outcome(settled=settled, dead=letters, state=after))
+        await self._log.commit(batch, Outcome(settled=settled, dead=letters, claims=claims, state=after))
         for letter in letters:
             metrics.dead_letters.labels(self.name, letter.why).inc()
         for skip in skips:

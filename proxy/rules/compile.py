@@ -10,10 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from proxy.errors import ConfigError
+from proxy.event import replace
 from proxy.rules import changes
 from proxy.rules.conditions import Reader
 from proxy.rules.examples import read_examples
 from proxy.rules.faults import Faults, Path, did_you_mean, kind_of, shown
+from proxy.rules.once import HELP, read_once
 from proxy.rules.rules import Rule, Rules, Target
 from proxy.rules.targets import read_sample, read_targets
 from proxy.rules.values import text
@@ -25,6 +27,7 @@ KEYS = {
     "sample": "the share of visitors kept, above 0 up to 1; for the others this rule and those below end here",
     **changes.KEYS,
     "send_to": "destinations it goes to",
+    "once": HELP,
     "examples": "what must come out; `firsthand test` runs them",
 }
 """Keys of a rule and what they say."""
@@ -90,7 +93,7 @@ class _Compiler:
         drop = self._drop(raw, path)
         sample = read_sample(raw, path, faults)
         change = changes.read_shape(raw, path, faults)
-        targets = read_targets(raw, path, self.destinations, faults)
+        targets = self._targets(raw, path)
         examples = read_examples(raw, path, when, self.destinations, faults)
         if len(faults) == known and not any(raw.get(key) for key in ACTIONS):
             faults.add(path, "the rule does nothing", f"add one of {', '.join(key for key in KEYS if key in ACTIONS)}")
@@ -111,6 +114,17 @@ class _Compiler:
             targets=targets,
             examples=examples,
         )
+
+    def _targets(self, raw: Mapping[Any, Any], path: Path) -> tuple[Target, ...]:
+        """The entries of `send_to`, each with its own `once` or the rule's."""
+        per = read_once(raw, path, self.faults)
+        targets = read_targets(raw, path, self.destinations, self.faults)
+        if "once" in raw and "send_to" not in raw and "drop" not in raw:
+            self.faults.add((*path, "once"), "once without send_to has no effect", "it is about what this rule sends")
+        targets = tuple(one if one.once or per is None else replace(one, once=per) for one in targets)
+        if "name" not in raw and any(one.once for one in targets):
+            self.faults.add(path, "a rule with `once` needs a name", "under it, what was sent is remembered")
+        return targets
 
     def _name(self, raw: Mapping[Any, Any], path: Path) -> str:
         at = path[-1]
@@ -147,9 +161,13 @@ def _says(raw: Mapping[Any, Any], targets: Sequence[Target]) -> str:
     if "sample" in raw:
         did.insert(0, f"keeps it in a sample of {raw['sample']}")
     if targets:
-        names = [f"{one.destination} as {one.name}" if one.name else one.destination for one in targets]
-        did.append(f"sends to {', '.join(names)}")
+        did.append(f"sends to {', '.join(map(_told, targets))}")
     return "; ".join(did)
+
+
+def _told(target: Target) -> str:
+    name = f" as {target.name}" if target.name else ""
+    return f"{target.destination}{name}{f' once {target.once.words}' if target.once else ''}"
 
 
 _VERBS = {

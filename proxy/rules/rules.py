@@ -7,7 +7,7 @@ Rules run top to bottom and every matching rule applies.
 - `rename`, `set`, `default`, `remove` and `hash_only` change the event for this rule's own `send_to` and for all rules
   below; `send_to` entries may change it further for their destination alone.
 - An event goes to a destination once per event name: a second rule that sends the same only adds its name to the
-  route, and the first one's shape stands.
+  route, and the first one's shape and `once` stand.
 
 Rules are indexed by event name, so rules for other events cost nothing.
 """
@@ -21,8 +21,9 @@ import msgspec
 
 from proxy.event import Event, replace
 from proxy.rules.conditions import Condition
-from proxy.rules.decision import Decision, Route, Step
+from proxy.rules.decision import Decision, Per, Route, Step
 from proxy.rules.examples import Example
+from proxy.rules.once import once
 
 Change = Callable[[Event], Event]
 
@@ -34,6 +35,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     shape: Change | None = None  # set, default, remove, only; never the name
     name: str | None = None  # `as`
     sample: float | None = None
+    once: Per | None = None  # its own, or the rule's
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +123,7 @@ def _apply(rule: Rule, event: Event, sent: _Sent) -> Event | None:
         return None
     if rule.sample is not None and share(event) >= rule.sample:
         return None
+    came = event
     if rule.change is not None:
         event = rule.change(event)
     for target in rule.targets:
@@ -130,7 +133,8 @@ def _apply(rule: Rule, event: Event, sent: _Sent) -> Event | None:
         elif target.sample is None or share(event) < target.sample:
             shaped = target.shape(event) if target.shape else event
             shaped = replace(shaped, name=target.name) if target.name else shaped
-            sent[key] = Route(target.destination, shaped, (rule.name,))
+            only = once(target.once, rule.name, key[1], came, event) if target.once else None
+            sent[key] = Route(target.destination, shaped, (rule.name,), only)
     return event
 
 
@@ -138,7 +142,7 @@ def _again(route: Route, rule: Rule) -> Route:
     """The same route, sent by one more rule."""
     if rule.name in route.rules:
         return route
-    return Route(route.destination, route.event, (*route.rules, rule.name))
+    return Route(route.destination, route.event, (*route.rules, rule.name), route.once)
 
 
 def share(event: Event) -> float:

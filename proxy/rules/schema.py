@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from proxy.rules import changes, compile as rule, examples, targets
+from proxy.rules.decision import Per
 from proxy.rules.fields import EVENT, GROUPS, ITEM, Field, Table
 from proxy.rules.operators import ALLOWED, LISTS, ORDERING
 from proxy.rules.values import Kind
@@ -86,7 +87,7 @@ def _expected() -> dict[str, Schema]:
 
 
 def _changes() -> dict[str, Schema]:
-    """The forms of `changes.KEYS`, and `sample`."""
+    """The forms of `changes.KEYS`, of `sample` and `once`."""
     groups = [f"{group}.*" for group in GROUPS]
     removable = [field for field in _fields(EVENT) if field.removable]
     kept = [field for field in _fields(EVENT) if field.removable or field.path in changes.ALWAYS_KEPT]
@@ -98,6 +99,7 @@ def _changes() -> dict[str, Schema]:
         "only": _one_or_many(_name_of(kept, groups)),
         "hash_only": _one_or_many({"enum": [path for path in EVENT.fields if path.startswith("user.")] + ["user.*"]}),
         "sample": _SHARE,
+        "once": {"enum": list(map(str, Per))},
     }
 
 

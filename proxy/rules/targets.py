@@ -7,6 +7,7 @@ from typing import Any
 
 from proxy.rules import changes
 from proxy.rules.faults import Faults, Path, did_you_mean, kind_of, shown
+from proxy.rules.once import HELP, read_once
 from proxy.rules.rules import Target
 from proxy.rules.values import number
 
@@ -14,6 +15,7 @@ KEYS = {
     "destination": "its name in `destinations`",
     "as": "the event's name there, word for word",
     "sample": "the share of visitors sent there",
+    "once": HELP,
     **changes.KEYS,
 }
 """Keys of an entry of `send_to`, and what they say."""
@@ -67,12 +69,13 @@ def _target(raw: Any, path: Path, destinations: Collection[str], faults: Faults)
     if "as" in given and (not isinstance(alias, str) or not alias.strip() or len(alias) > NAME_LENGTH):
         faults.add((*path, "as"), f"expected an event name, got {kind_of(alias)}")
     sample = read_sample(given, path, faults)
+    once = read_once(given, path, faults)
     shape = changes.read_shape(given, path, faults)
     if shape is not None and shape.gives is not None:
         faults.add((*path, "set", "event"), "the name at one destination is called `as`", f"write as: {shape.gives}")
     if len(faults) > known:
         return None
-    return Target(destination=str(name), name=alias, sample=sample, shape=shape)
+    return Target(destination=str(name), name=alias, sample=sample, shape=shape, once=once)
 
 
 def read_sample(raw: Mapping[Any, Any], path: Path, faults: Faults) -> float | None:

@@ -354,3 +354,52 @@ async def test_waiting_ends_when_there_is_something_old_to_read_again(log, event
         await asyncio.sleep(0)
         await again()
         assert await waiter
+
+
+def claiming(*seqs, **claims):
+    return Outcome(settled=seqs, claims=claims, state=ReaderState())
+
+
+async def test_a_claim_is_the_readers_own_and_the_first_one_stays(log, event):
+    await log.append([event(1), event(2)])
+    await log.commit(await log.read("meta", 1), claiming(1, order_a=1))
+    await log.commit(await log.read("meta", 1), claiming(2, order_a=2, order_b=2))
+    assert await log.claims("meta", ["order_a", "order_b", "order_c"]) == {"order_a": 1, "order_b": 2}
+    assert await log.claims("tiktok", ["order_a"]) == {}
+    assert await log.claims("meta", []) == {}
+    assert (await log.read("meta", 10)).entries == ()
+
+
+async def test_an_event_may_claim_before_it_is_settled(log, event):
+    await log.append([event(1)])
+    await log.commit(await log.read("meta", 1), claiming(order_a=1))
+    assert await log.claims("meta", ["order_a"]) == {"order_a": 1}
+    assert await take(log, "meta") == ["e-1"]
+
+
+async def test_a_rewind_keeps_claims_also_of_a_batch_read_before_it(log, event):
+    await log.append([event(1), event(2)])
+    await log.commit(await log.read("meta", 1), claiming(1, order_a=1))
+    batch = await log.read("meta", 1)
+    await log.rewind("meta", 0)
+    await log.commit(batch, claiming(2, order_b=2))
+    assert await log.claims("meta", ["order_a", "order_b"]) == {"order_a": 1, "order_b": 2}
+    assert await take(log, "meta") == ["e-1", "e-2"]
+
+
+async def test_a_claim_goes_with_its_event(log, event, clock):
+    await log.append([event(1, visitor="v"), event(2)])
+    await log.commit(await log.read("meta", 10), claiming(1, 2, order_a=1, order_b=2))
+    await log.erase("v")
+    assert await log.claims("meta", ["order_a", "order_b"]) == {"order_b": 2}
+    clock.now_ms += 31 * DAY_MS
+    await log.purge()
+    assert await log.claims("meta", ["order_b"]) == {}
+
+
+async def test_an_event_erased_while_it_was_sent_claims_nothing(log, event):
+    await log.append([event(1, visitor="v")])
+    batch = await log.read("meta", 1)
+    await log.erase("v")
+    await log.commit(batch, claiming(1, order_a=1))
+    assert await log.claims("meta", ["order_a"]) == {}

@@ -13,6 +13,7 @@ import pytest
 from proxy.config.settings import LogSettings
 from proxy.errors import ConfigError, LogUnavailable
 from proxy.log import database
+from proxy.log.base import Outcome
 from proxy.log.sqlite import SqliteLog
 from proxy.log.view import LogView
 from proxy.privacy.keys import Keyring, generate_key
@@ -52,6 +53,9 @@ def open_folder():
         folder.chmod(0o777)
 
 
+FORMAT = 2  # of this version
+
+
 def version(path):
     with closing(sqlite3.connect(path)) as file:
         return file.execute("PRAGMA user_version").fetchone()[0]
@@ -61,7 +65,7 @@ def test_a_missing_folder_is_made_for_its_owner_only(tmp_path, keyring):
     folder = tmp_path / "a" / "b"
     database.prepare(folder, keyring)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert version(folder / "log.db") == 1
+    assert version(folder / "log.db") == FORMAT
 
 
 def test_preparing_twice_changes_nothing(tmp_path, keyring):
@@ -125,7 +129,7 @@ def test_a_newer_format_is_not_touched(tmp_path, keyring):
         file.execute("PRAGMA user_version=7")
     with pytest.raises(ConfigError) as error:
         database.prepare(tmp_path, keyring)
-    assert "written by a newer firsthand (format 7; this one knows 1)" in fault(error)
+    assert f"written by a newer firsthand (format 7; this one knows {FORMAT})" in fault(error)
 
 
 def test_a_locked_file_says_who_may_hold_it(tmp_path, keyring, monkeypatch):
@@ -157,7 +161,8 @@ def test_several_processes_may_start_at_once(tmp_path, keyring):
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(database.prepare, tmp_path, keyring) for _ in range(8)]:
             done.result()
-    assert version(tmp_path / "log.db") == 1
+    assert version(tmp_path / "log.db") == FORMAT
+    assert not (tmp_path / "log.db.format-1").exists()
 
 
 @pytest.fixture
@@ -165,7 +170,7 @@ def steps(tmp_path, monkeypatch):
     """The real first step, and a folder to put more into."""
     folder = tmp_path / "steps"
     folder.mkdir()
-    (first,) = database._STEPS.iterdir()
+    first = database._STEPS / "0001_log.sql"
     (folder / first.name).write_text(first.read_text())
     monkeypatch.setattr(database, "_STEPS", folder)
     return folder
@@ -180,6 +185,24 @@ def test_an_older_file_moves_on_and_is_copied_first(tmp_path, keyring, steps):
     assert version(data / "log.db") == 3
     assert version(data / "log.db.format-1") == 1
     assert sorted(path.name for path in data.iterdir()) == ["log.db", "log.db.format-1"]
+
+
+async def test_a_log_of_format_1_goes_on_with_its_events_and_learns_to_claim(tmp_path, keyring, settings, clock, event):
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path / "steps"
+        folder.mkdir()
+        (folder / "0001_log.sql").write_text((database._STEPS / "0001_log.sql").read_text())
+        patch.setattr(database, "_STEPS", folder)
+        log = await SqliteLog.open(tmp_path / "data", keyring, settings, clock)
+        await log.append([event(1)])
+        await log.close()
+    log = await SqliteLog.open(tmp_path / "data", keyring, settings, clock)
+    batch = await log.read("meta", 10)
+    assert [entry.event.id for entry in batch.entries] == ["e-1"]
+    await log.commit(batch, Outcome(settled=[1], claims={"order": 1}, state=batch.state))
+    assert await log.claims("meta", ["order"]) == {"order": 1}
+    await log.close()
+    assert version(tmp_path / "data" / "log.db") == FORMAT
 
 
 def test_a_step_that_fails_leaves_the_format_before_it(tmp_path, keyring, steps):

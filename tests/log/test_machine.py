@@ -22,6 +22,7 @@ KEYRING = Keyring.parse(generate_key())
 SETTINGS = LogSettings(retention_days=3, dead_days=1)
 
 readers = st.sampled_from(["meta", "tiktok"])
+orders = st.sampled_from(["order a", "order b", "order c"])
 visitors = st.sampled_from(["v-1", "v-2", None])
 events = st.builds(
     lambda number, name, visitor: Event(
@@ -80,7 +81,9 @@ class Log(RuleBasedStateMachine):
         dead = data.draw(st.sets(st.sampled_from(sorted(chosen))) if chosen and not whole else st.just(set()))
         letters = [DeadLetter(seq=seq, why="no", detail="words", at_ms=self.now_ms) for seq in sorted(dead)]
         state = replace(batch.state, delivered=batch.state.delivered + len(chosen - dead))
-        self.both(lambda log: log.commit(batch, Outcome(settled=sorted(chosen - dead), dead=letters, state=state)))
+        claims = data.draw(st.dictionaries(orders, st.sampled_from(seqs))) if seqs else {}
+        outcome = Outcome(settled=sorted(chosen - dead), dead=letters, claims=claims, state=state)
+        self.both(lambda log: log.commit(batch, outcome))
         if batch.epoch == self.runner.run(self.memory.read(batch.reader, 1)).epoch:
             self.settled[batch.reader] |= chosen
 
@@ -124,6 +127,9 @@ class Log(RuleBasedStateMachine):
     @invariant()
     def they_agree(self):
         self.both(lambda log: log.dead())
+        for reader in ("meta", "tiktok"):
+            claims = self.both(lambda log, reader=reader: log.claims(reader, ["order a", "order b", "order c"]))
+            assert {*claims.values()} <= {*self.memory._entries}
         expected = self.runner.run(self.memory.stats())
         found = self.runner.run(self.file.stats())
         # Events are counted by difference of sequence numbers in the file, so deletions from the middle do not show.

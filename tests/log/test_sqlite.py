@@ -381,3 +381,31 @@ async def test_clocks_that_jump_do_not_disturb_order_or_reading(open_log, event,
         clock.now_ms += jump_ms
         await log.append([event(number)])
     assert await ids(log) == ["e-0", "e-1", "e-2", "e-3"]
+
+
+async def test_claims_survive_a_restart_and_tell_nothing_of_the_order(open_log, event, tmp_path):
+    log = await open_log()
+    await log.append([event(1)])
+    claims = {"per_order 4:shop8:purchaseORDER-4711": 1, "per_order 4:shop8:purchase": 1}
+    await log.commit(await log.read("meta", 10), Outcome(settled=[1], claims=claims, state=ReaderState()))
+    await log.close()
+    log = await open_log()
+    assert await log.claims("meta", claims) == claims
+    await log.close()
+    async with aiosqlite.connect(tmp_path / "log.db") as file:
+        rows = list(await file.execute_fetchall("SELECT reader, key, seq FROM claim"))
+    assert [(reader, seq) for reader, _, seq in rows] == [("meta", 1)] * 2
+    assert all(isinstance(key, int) for _, key, _ in rows)
+    stored = await asyncio.to_thread((tmp_path / "log.db").read_bytes)
+    assert b"4711" not in stored
+    assert b"shop" not in stored
+
+
+async def test_the_same_order_has_another_digest_for_every_reader(open_log, event, tmp_path):
+    log = await open_log()
+    await log.append([event(1)])
+    for reader in ("meta", "tiktok"):
+        outcome = Outcome(settled=[1], claims={"order": 1}, state=ReaderState())
+        await log.commit(await log.read(reader, 10), outcome)
+    async with aiosqlite.connect(tmp_path / "log.db") as file:
+        assert list(await file.execute_fetchall("SELECT count(DISTINCT key) FROM claim")) == [(2,)]

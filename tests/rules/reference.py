@@ -210,9 +210,9 @@ def share(flat: dict) -> float:
 
 
 def decide(rules: list[dict], event: Event):
-    """(routes, dropped_by): routes are (destination, flat event, names of rules), in order."""
+    """(routes, dropped_by): routes are (destination, flat event, names of rules, (once, rule, whose)), in order."""
     flat = flatten(event)
-    routes: dict[tuple[str, str], tuple[dict, list[str]]] = {}
+    routes: dict[tuple[str, str], tuple[dict, list[str], tuple | None]] = {}
     for rule in rules:
         if not holds(flat, rule.get("when", {})):
             continue
@@ -220,7 +220,7 @@ def decide(rules: list[dict], event: Event):
             return [], rule["name"]
         if share(flat) >= rule.get("sample", 1.1):
             return listed(routes), None if routes else rule["name"]
-        flat = change(flat, rule)
+        came, flat = flat, change(flat, rule)
         for given in rule.get("send_to", []):
             target = {"destination": given} if isinstance(given, str) else given
             key = (target["destination"], target.get("as", flat["event"]))
@@ -228,9 +228,12 @@ def decide(rules: list[dict], event: Event):
                 routes[key][1].extend([rule["name"]] if rule["name"] not in routes[key][1] else [])
             elif share(flat) < target.get("sample", 1.1):
                 shaped = {**change(flat, target), "event": key[1]}
-                routes[key] = (shaped, [rule["name"]])
+                per = target.get("once", rule.get("once"))
+                path = {"per_order": "data.order_id", "per_visitor": "visitor.id"}.get(per)
+                whose = flat.get(path) or came.get(path)
+                routes[key] = (shaped, [rule["name"]], (per, rule["name"], whose) if whose else None)
     return listed(routes), None
 
 
 def listed(routes) -> list:
-    return [(destination, flat, tuple(names)) for (destination, _), (flat, names) in routes.items()]
+    return [(destination, flat, tuple(names), once) for (destination, _), (flat, names, once) in routes.items()]

@@ -91,9 +91,10 @@ changes = {
     "rename": st.sampled_from([{"custom.k": "custom.l"}, {"custom.k": "custom.l", "custom.l": "custom.k"}]),
 }
 shares = st.sampled_from([0.2, 0.5, 1])
+pers = st.sampled_from(["per_order", "per_visitor"])
 targets = st.sampled_from(DESTINATIONS) | st.fixed_dictionaries(
     {"destination": st.sampled_from(DESTINATIONS)},
-    optional={"as": st.sampled_from(["Big", "purchase", "MyOwn"]), "sample": shares, **changes},
+    optional={"as": st.sampled_from(["Big", "purchase", "MyOwn"]), "sample": shares, "once": pers, **changes},
 )
 
 
@@ -106,7 +107,9 @@ sends = st.lists(targets, min_size=1, max_size=3).filter(is_unique)
 event_sets = st.fixed_dictionaries({"event": st.sampled_from(["purchase", "Lead", "MyOwn", "brand new"])})
 rules_lists = st.lists(
     st.one_of(
-        st.fixed_dictionaries({"send_to": sends}, optional={"when": conditions, "sample": shares, **changes}),
+        st.fixed_dictionaries(
+            {"send_to": sends}, optional={"when": conditions, "sample": shares, "once": pers, **changes}
+        ),
         st.fixed_dictionaries({"set": event_sets}, optional={"when": conditions, "send_to": sends}),
         st.fixed_dictionaries({"drop": st.just(True), "when": conditions}),
     ),
@@ -157,7 +160,10 @@ def test_compiled_rules_decide_like_the_naive_reading(reference, rules, events):
         decision = compiled.decide(event)
         routes, dropped_by = reference.decide(rules, event)
         got = [(route.destination, reference.flatten(route.event), route.rules) for route in decision.routes]
-        assert (got, decision.dropped_by) == (routes, dropped_by)
+        assert (got, decision.dropped_by) == ([route[:3] for route in routes], dropped_by)
+        for route, (*_, once) in zip(decision.routes, routes, strict=True):
+            assert (route.once and (route.once.per, route.once.rule)) == (once and once[:2])
+            assert once is None or route.once.key.endswith(f"{route.event.name}{once[2]}")
         assert encode_json(event) == before, "a decision changed its event"
         traced = compiled.decide(event, trace=True)
         assert (traced.routes, traced.dropped_by) == (decision.routes, decision.dropped_by)

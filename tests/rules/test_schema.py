@@ -89,7 +89,11 @@ RULE = {
     "remove": ["user.*", "custom.y", "page.query.z"],
     "only": "data.*",
     "hash_only": ["user.email"],
-    "send_to": ["meta", {"destination": "crm", "as": "Big", "set": {"custom.k": True}, "sample": 1}],
+    "send_to": [
+        "meta",
+        {"destination": "crm", "as": "Big", "set": {"custom.k": True}, "sample": 1, "once": "per_visitor"},
+    ],
+    "once": "per_order",
     "examples": [
         {
             "given": {"event": "purchase", "items": [{"id": "a", "price": 1}], "client.ip": "192.0.2.1"},
@@ -118,6 +122,7 @@ def test_a_rule_with_everything_in_it_is_accepted():
         {"when": {"any": {"event": "x"}}},
         {"drop": "yes"},
         {"sample": 2},
+        {"once": "per_oder"},
         {"set": {"client.ip": "192.0.2.1"}},
         {"remove": ["id"]},
         {"hash_only": ["value"]},
