@@ -185,3 +185,22 @@ def test_a_token_that_is_bought_when_sending_is_shown_as_stars():
     assert request["url"] == "https://datamanager.googleapis.com/v1/events:ingest"
     assert request["headers"] == {"Authorization": "Bearer ***", "Content-Type": "application/json"}
     assert request["body"]["events"][0]["transactionId"] == "o-1"
+
+
+def test_what_only_the_log_knows_is_said_in_words(config):
+    changed = CONFIG.replace("send_to: [first, off]", "send_to: [first, off], once: per_order").replace(
+        "send_to: [first, second]", "send_to: [{destination: first, as: Big}, {destination: second, once: per_visitor}]"
+    )
+    config = read(changed, Path("config.yaml"), {})
+    order = {"value": 120, "currency": "EUR", "order_id": "A-7"}
+    visitor = {"id": "0190a0a0-0000-7000-8000-000000000001", "first_seen": NOW_MS - 1000}
+    found = by_name(explained(config, data=order, visitor=visitor))
+    unless = "unless this order was sent before (once per order)"
+    assert found["first"]["decision"] == "send"
+    assert found["first"]["reason"] == f"rules 'shop', 'big'; 'purchase' {unless}"
+    assert found["second"]["reason"] == "rule 'big', unless one of this visitor was sent before (once per visitor)"
+    small = by_name(explained(config, data={**order, "value": 1}))
+    assert small["first"]["reason"] == f"rule 'shop', {unless}"
+    assert by_name(explained(config, data={"value": 1, "currency": "EUR"}))["first"]["reason"] == "rule 'shop'"
+    (step,) = [step for step in explained(config, trace=True, data=order)["trace"] if step["rule"] == "shop"]
+    assert step["why"] == "sends to first once per order, off once per order"

@@ -21,7 +21,7 @@ from proxy.log.memory import MemoryLog
 from proxy.relay import reader
 from proxy.relay.relay import Relay
 from proxy.relay.sender import Sender
-from proxy.rules.decision import Decision, Route
+from proxy.rules.decision import Decision, Once, Per, Route
 
 NOW_MS = 1_790_000_000_000
 GRANTED = Consent(marketing=ConsentState.GRANTED)
@@ -220,7 +220,7 @@ class Wire(Sender):
 
 
 class Everywhere:
-    """Rules that send every event to one destination; `custom.as` names several routes."""
+    """Rules that send every event to one destination; `custom.as` names several routes, `custom.order` goes once each."""
 
     def __init__(self, *destinations: str) -> None:
         self.destinations = destinations
@@ -232,8 +232,15 @@ class Everywhere:
             return Decision(routes=())
         shapes = [replace(event, custom={**event.custom, "group": name}) for name in event.custom.get("as", ())]
         return Decision(
-            routes=tuple(Route(name, shape, ("all",)) for name in self.destinations for shape in shapes or [event])
+            routes=tuple(
+                Route(name, shape, ("all",), _once(shape)) for name in self.destinations for shape in shapes or [event]
+            )
         )
+
+
+def _once(event) -> Once | None:
+    order = event.custom.get("order")
+    return None if order is None else Once(Per.ORDER, "all", f"{event.custom.get('group')} {order}")
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """The relay's promise as a state machine: whatever the platform answers and whenever the process dies, every event is
-in the end delivered or dead, never both without having been repeated, and never neither."""
+in the end delivered or dead, never both without having been repeated, and never neither. Of events that are to go once
+per order, one."""
 
 import asyncio
 from collections import Counter
@@ -17,6 +18,7 @@ from proxy.event import replace
 from proxy.relay import reader
 
 GOOD, BAD, REFUSED, EXPLODES, UNROUTED, TWICE, OLD = "good", "bad", "refused", "explodes", "unrouted", "twice", "old"
+ONCE, BAD_ONCE, ONCE_TWICE = "once", "bad once", "once twice"
 CUSTOM = {
     GOOD: {},
     BAD: {"bad": True},
@@ -25,6 +27,9 @@ CUSTOM = {
     UNROUTED: {"unrouted": True},
     TWICE: {"as": ["a", "b"]},
     OLD: {},
+    ONCE: {"order": "A"},
+    BAD_ONCE: {"order": "A", "bad": True},
+    ONCE_TWICE: {"order": "A", "as": ["a", "b"]},
 }
 ANSWERS = {
     "ok": {},
@@ -135,12 +140,24 @@ class Machine(RuleBasedStateMachine):
             elif kind == UNROUTED:
                 assert accepted[event] == 0
                 assert event not in dead
+            elif kind in {ONCE, BAD_ONCE, ONCE_TWICE}:
+                continue
             elif kind != BAD:
                 assert accepted[event] == 0
                 assert event in dead
             else:
                 assert event in dead or accepted[event]  # a scripted 200 takes anything
         assert stats.state.dead == len(dead)
+        self.orders_balance(dead)
+
+    def orders_balance(self, dead):
+        """Of an order, one event was taken, or every one was refused; repeats are of that one."""
+        for group, kinds in ((None, {ONCE, BAD_ONCE}), ("a", {ONCE_TWICE}), ("b", {ONCE_TWICE})):
+            events = {event for event, kind in self.kinds.items() if kind in kinds}
+            rows = [row for row in self.kit.platform.accepted if row.get("order") and row.get("group") == group]
+            taken = {row["id"] for row in rows}
+            assert len(taken - dead.keys()) <= 1
+            assert taken or events <= dead.keys()
 
 
 def test_nothing_is_lost(new_wire, new_time, answer):
