@@ -17,13 +17,14 @@ from proxy.collector.senders import IngestKeys
 from proxy.collector.store import Store
 from proxy.collector.visit import Visit, bot_signals, client_of, is_https
 from proxy.config.load import Config
-from proxy.event import Client
+from proxy.event import Client, replace
 from proxy.identity.cookie_domain import CookieDomain, cookie_domain
 from proxy.identity.identity import Identity, read, set_cookies
 from proxy.identity.keeping import FBC, FBP, keeping
 from proxy.identity.visitor import VisitorCookie
 from proxy.log.base import EventLog
 from proxy.observe.metrics import cookies_rejected
+from proxy.privacy.consent import effective
 from proxy.privacy.keys import Keyring
 from proxy.wire import Parsed
 
@@ -88,6 +89,9 @@ class Reception:
         if parsed.landing is not None and not visit.is_trusted:
             visit.landing = parsed.landing
             visit.mint = self._sown(parsed.landing.seed)
+        if parsed.decision is not None:
+            consent = effective(parsed.decision, self.settings.consent, gpc=visit.has_gpc)
+            visit.identity = replace(visit.identity, consent=consent)
         kept, dropped = collect(visit, parsed.events, self._book)
         if kept:
             await self.store.keep(kept, visit.source)

@@ -16,7 +16,7 @@
  * @typedef {{id: string, name: string, time: number, data?: object, custom?: object, page: Page, user: object, consent?: Consent}} Event
  *     `consent` only on events that come from the retry queue: what the visitor had agreed to when they were kept.
  * @typedef {{id?: string, user?: object, custom?: object}} Options
- * @typedef {{events: Event[], body: string, size: number}} Batch  `size` in bytes
+ * @typedef {{events: Event[], body: string}} Batch
  * @typedef {{events: string, global: string, pageViews: boolean, retryQueue: boolean, gpc: boolean, consent: Consent}} Config
  *     `events` is a path or URL, relative to the URL of this script.
  *
@@ -241,7 +241,7 @@
       size = total;
       texts.push(text);
     }
-    return { events: queue.splice(0, texts.length), body: head + texts + ']}', size };
+    return { events: queue.splice(0, texts.length), body: head + texts + ']}' };
   }
 
   /** text/plain with credentials: cookies travel, and no preflight is asked for. @param {Batch} batch */
@@ -250,18 +250,17 @@
     let pauseMs = 0;
     inFlight = inFlight.concat(batch.events);
     try {
-      const answer = await fetch(endpoint, {
-        method: 'POST',
-        body: batch.body,
-        credentials: 'include',
-        keepalive: batch.size < 6e4,
-      });
+      const answer = await tell(batch.body);
       status = answer.status;
       pauseMs = answer.headers.get('Retry-After') * 1000;
     } catch (error) {
       // Offline, blocked or over the keepalive budget: the status stays 0.
     }
     settleSafely(batch.events, status, pauseMs);
+  }
+
+  function tell(body) {
+    return fetch(endpoint, { method: 'POST', body, credentials: 'include', keepalive: bytes(body) < 6e4 });
   }
 
   const settleSafely = guard(settle);
@@ -424,12 +423,17 @@
     /** Purposes not named stay as they were. @param {Object<string, 'granted' | 'denied' | boolean>} given */
     consent(given) {
       const waited = !allows(consentNow());
+      const before = assign({}, decided);
       for (const purpose of ['marketing', 'analytics', 'personalization', 'sale']) {
         const state = STATES[given[purpose]];
         if (state) decided[purpose] = state;
       }
       decided.source = given.source || 'api';
       decided.time = given.time || now();
+      // Taken back: the server hears of it, because only it can delete its cookies.
+      if (keys(before).some((purpose) => before[purpose] === GRANTED && decided[purpose] === DENIED)) {
+        tell(stringify({ sent_at: now(), consent: consentNow(), events: [] })).catch(() => 0);
+      }
       if (refused()) queue = [];
       if (waited) queue = queue.filter((event) => event.time > now() - UNDECIDED_MS);
       if (allows(consentNow())) resume();

@@ -55,8 +55,11 @@ def _read(body: bytes, *, received_ms: int, trusted: bool, source: str, make_id:
         landing = _landing(envelope, times, reading)
         shared = _parts(envelope, reading) if envelope else {}
     except Unreadable as fault:
+        if not raws:
+            raise WireError(fault.message, dotted(fault.path), fault.reason) from None
         refused = [_refused(index, fault.path, fault) for index in range(len(raws))]
         return Parsed(events=(), refused=tuple(refused), ignored=tuple(reading.ignored))
+    decision = None if raws else _consent(shared.get("consent", {}), times, received_ms)
     for index, raw in enumerate(raws):
         try:
             own = _parts(_own(raw), reading)
@@ -64,7 +67,13 @@ def _read(body: bytes, *, received_ms: int, trusted: bool, source: str, make_id:
             events.append(_event(parts, parts.get("id") or make_id(index), parts.get("source", source), times))
         except Unreadable as fault:
             refused.append(_refused(index, (*place(index), *fault.path), fault))
-    return Parsed(events=tuple(events), landing=landing, refused=tuple(refused), ignored=tuple(reading.ignored))
+    return Parsed(
+        events=tuple(events),
+        landing=landing,
+        decision=decision,
+        refused=tuple(refused),
+        ignored=tuple(reading.ignored),
+    )
 
 
 def _refused(index: int, where: tuple[str | int, ...], fault: Unreadable) -> RefusedEvent:
@@ -85,7 +94,7 @@ def _unwrap(value: Any) -> tuple[dict[str, Any], list[Any], Place]:
     if type(raws) is not list:
         where = "events" if envelope else ""
         raise WireError("expected one event, a list of events or an envelope with events", where)
-    if not raws:
+    if not raws and "consent" not in envelope:
         raise WireError("there are no events in it", "events" if envelope else "", Reason.EMPTY)
     if len(raws) > MAX_EVENTS:
         message = f"{len(raws)} events; one request carries at most {MAX_EVENTS}, send the rest in another"
@@ -209,10 +218,7 @@ def _event(parts: dict[str, Any], event_id: str, source: str, times: Times) -> E
         if field in parts:
             optional[field] = struct(**parts[field])
     if "consent" in parts:
-        consent = parts["consent"]
-        if "time" in consent:
-            consent = {**consent, "time": times.earlier(consent["time"], time, "consent", "time")}
-        optional["consent"] = Consent(**consent)
+        optional["consent"] = _consent(parts["consent"], times, time)
     if parts.get("click_ids"):
         optional["click_ids"] = {
             name: ClickId(value=value, clicked_at=times.earlier(clicked_at, time, "click_ids", name, "clicked_at"))
@@ -222,6 +228,13 @@ def _event(parts: dict[str, Any], event_id: str, source: str, times: Times) -> E
         first_seen = times.earlier(parts["visitor"].get("first_seen"), time, "visitor", "first_seen")
         optional["visitor"] = Visitor(id=visitor_id, first_seen=first_seen)
     return Event(id=event_id, name=canonical(name), time=time, source=source, **optional)
+
+
+def _consent(given: dict[str, Any], times: Times, time: int) -> Consent:
+    """`time`: of what it came with, for a decision that does not say when it was taken or says nonsense."""
+    if "time" in given:
+        given = {**given, "time": times.earlier(given["time"], time, "consent", "time")}
+    return Consent(**given)
 
 
 _STRUCTS = {"page": Page, "user": User, "data": Data, "client": Client}

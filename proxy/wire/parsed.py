@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from proxy.event import Event, Page
+from proxy.event import Consent, Event, Page
 
 MAX_EVENTS = 100
 """Of one body."""
@@ -38,5 +38,6 @@ class RefusedEvent(msgspec.Struct, frozen=True, kw_only=True):
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...]
     landing: Landing | None = None
+    decision: Consent | None = None  # what the visitor said, when the body tells only that: a withdrawal
     refused: tuple[RefusedEvent, ...] = ()
     ignored: tuple[str, ...] = ()  # fields left out, as paths without positions; the sender's own words

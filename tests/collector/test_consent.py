@@ -46,6 +46,38 @@ async def test_without_consent_nothing_is_set_and_nothing_stored(shop, stored, c
     assert (await stored(), dropped()) == ([], 1)
 
 
+async def test_a_withdrawal_without_events_deletes_the_cookies_and_stores_nothing(shop, stored):
+    granted = await shop.post(event({"marketing": "granted", "analytics": "granted"}))
+    jar = "; ".join(f"{name}={value.split(';')[0]}" for name, value in cookies(granted).items())
+    word = {"consent": {"marketing": "denied", "analytics": "denied", "source": "api"}, "events": []}
+    answer = await shop.post(word, headers={"Cookie": jar})
+    assert answer.status == 204
+    assert set(cookies(answer)) == {"_fh", "_fbp", "_fbc"}
+    assert all("Max-Age=0" in rest for rest in cookies(answer).values())
+    assert len(await stored()) == 1
+
+
+async def test_taking_back_marketing_alone_keeps_the_visitor_and_forgets_the_click(shop, stored):
+    granted = await shop.post(event({"marketing": "granted", "analytics": "granted"}))
+    jar = "; ".join(f"{name}={value.split(';')[0]}" for name, value in cookies(granted).items())
+    word = {"consent": {"marketing": "denied", "analytics": "granted", "source": "api"}, "events": []}
+    answer = cookies(await shop.post(word, headers={"Cookie": jar}))
+    assert "Max-Age=0" in answer["_fbp"]
+    assert "Max-Age=0" in answer["_fbc"]
+    again = f"_fh={answer['_fh'].split(';')[0]}"
+    await shop.post(
+        {"name": "lead", "consent": {"analytics": "granted", "marketing": "granted"}}, headers={"Cookie": again}
+    )
+    first, second = await stored()
+    assert second.visitor == first.visitor
+    assert "fbc" not in second.browser_ids
+
+
+@pytest.mark.parametrize("body", [{"events": []}, [], {"consent": {"marketing": 5}, "events": []}])
+async def test_no_events_and_no_readable_decision_is_refused(shop, body):
+    assert (await shop.post(body)).status == 400
+
+
 async def test_with_consent_the_first_event_carries_what_the_cookies_will(shop, stored):
     answer = await shop.post(event({"marketing": "granted"}))
     set_now = cookies(answer)

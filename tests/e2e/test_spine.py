@@ -158,3 +158,4 @@ async def test_withdrawing_stops_everything_at_once(world, visitor):
     count = len(world.rows())
     assert await page.evaluate("Object.keys(localStorage)") == ["shop-consent"]
     assert len(world.rows()) == count
+    assert await cookies(visitor) == {}

@@ -145,6 +145,25 @@ async def test_the_browsers_opt_out_signal_refuses_the_sale_whatever_the_page_sa
     assert site.accepted[0]["consent"]["sale"] == "denied"
 
 
+async def test_a_grant_taken_back_is_told_at_once_without_an_event(site, page):
+    await page.goto(site.url("/"))
+    await page.evaluate("firsthand('consent', {marketing: true, analytics: true})")
+    await site.until_names("page_view")
+    await page.evaluate("firsthand('track', 'zoom'); firsthand('consent', {marketing: false, analytics: false})")
+    await site.until(lambda: len(site.requests) == 2)
+    told = site.requests[1].envelope
+    assert told["events"] == []
+    assert (told["consent"]["marketing"], told["consent"]["analytics"]) == ("denied", "denied")
+
+
+async def test_a_refusal_that_takes_nothing_back_is_told_to_nobody(site, page):
+    await page.goto(site.url("/"))
+    await page.evaluate("firsthand('consent', {marketing: false, analytics: false})")
+    await page.evaluate("firsthand('consent', {marketing: false})")
+    await page.evaluate("fetch('/e?after', {method: 'POST', body: '[]'})")
+    await site.until(lambda: len(site.requests) == 1)
+
+
 async def test_a_site_that_ignores_the_signal_hears_what_the_page_says(site, page):
     site.settings["gpc"] = False
     await page.add_init_script("Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})")
