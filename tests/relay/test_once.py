@@ -263,3 +263,13 @@ async def test_a_kill_between_answer_and_commit_repeats_the_same_event_and_bars_
     assert skipped() == 2
     await wire.stop()
     await log.close()
+
+
+async def test_the_next_of_an_order_goes_in_its_place_before_later_requests(wire, time):
+    wire.platform.names_rows = True
+    wire.options = {"batch_size": 2}
+    await wire.append(*wire.events(1, order="A", bad=True))
+    sent = await wire.append(*wire.events(1, order="A"), *wire.events(3))
+    await wire.start()
+    await time.until_idle()
+    assert wire.platform.accepted_ids == sent
