@@ -26,7 +26,7 @@ from proxy.log.base import Entry
 from proxy.privacy import consent
 from proxy.relay import guard, once
 from proxy.relay.plan import Item
-from proxy.relay.redact import MASK, redact
+from proxy.relay.redact import MASK, redact, redact_url, redact_value
 
 NOT_KEPT = "consent: nothing was granted, so the event is not kept"
 
@@ -126,7 +126,7 @@ def _request(request: Request, secrets: tuple[str, ...]) -> dict[str, Any]:
     token = {"Authorization": f"Bearer {MASK}"} if request.needs_token else {}  # bought when it is sent
     return {
         "method": request.method,
-        "url": redact(request.url, secrets),
+        "url": redact_url(request.url, secrets),
         "headers": {**token, **{name: redact(value, secrets) for name, value in request.headers.items()}},
         "body": None if request.body is None else _body(request.body, secrets),
     }
@@ -137,7 +137,7 @@ def _body(body: bytes, secrets: tuple[str, ...]) -> Any:
     try:
         return _redacted(_json.decode(body), secrets)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return redact(body.decode("utf-8", "replace"), secrets)
+        return redact_value(body.decode("utf-8", "replace"), secrets)
 
 
 def _shown(event: Event, secrets: tuple[str, ...]) -> Any:
@@ -147,9 +147,9 @@ def _shown(event: Event, secrets: tuple[str, ...]) -> Any:
 def _redacted(value: Any, secrets: tuple[str, ...]) -> Any:
     match value:
         case str():
-            return redact(value, secrets)
+            return redact_value(value, secrets)
         case dict():
-            return {redact(key, secrets): _redacted(one, secrets) for key, one in value.items()}
+            return {redact_value(key, secrets): _redacted(one, secrets) for key, one in value.items()}
         case list() | tuple():
             return [_redacted(one, secrets) for one in value]
     return value

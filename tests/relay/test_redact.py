@@ -1,4 +1,4 @@
-from proxy.relay.redact import redact
+from proxy.relay.redact import redact, redact_url, redact_value
 
 
 def test_every_form_a_secret_takes_is_masked():
@@ -13,3 +13,26 @@ def test_a_secret_inside_a_longer_one_leaves_no_rest():
 
 def test_without_secrets_text_stays():
     assert redact("plain", ()) == "plain"
+
+
+def test_a_short_secret_is_masked_as_a_word_only():
+    assert redact("access_token=token&engagement_time_msec=1", ("token", "sec")) == (
+        "access_token=***&engagement_time_msec=1"
+    )
+    assert redact("Bearer tok, tiktok took it", ("tok",)) == "Bearer ***, tiktok took it"
+
+
+def test_a_long_secret_is_masked_wherever_it_stands():
+    assert redact("xEAABsbCS1234567890ZZZy", ("EAABsbCS1234567890ZZZ",)) == "x***y"
+
+
+def test_the_host_of_an_address_is_no_secret():
+    url = "https://api.pinterest.com/v5/events?key=pinterest"
+    assert redact_url(url, ("pinterest",)) == "https://api.pinterest.com/v5/events?key=***"
+    assert redact_url("https://shop.example", ("shop",)) == "https://shop.example"
+
+
+def test_a_text_somebody_wrote_is_masked_whole_or_for_a_real_credential():
+    assert redact_value("Men's Mug", ("s",)) == "Men's Mug"
+    assert redact_value("s", ("s",)) == "***"
+    assert redact_value("id EAABsbCS1234567890ZZZ", ("EAABsbCS1234567890ZZZ",)) == "id ***"
