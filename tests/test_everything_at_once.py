@@ -44,7 +44,7 @@ destinations:
   tiktok: {{kind: tiktok, pixel_code: C4PIXELCODE0EXAMPLE0, access_token: {token}, base_url: "{url}"}}
   snapchat: {{kind: snapchat, pixel_id: 3d1f8d6e-3b1c-4a53-9a3e-7a2f1f0c9d11, access_token: {token}, base_url: "{url}"}}
   pinterest: {{kind: pinterest, ad_account_id: "549755885175", access_token: {token}, base_url: "{url}"}}
-  ga4: {{kind: ga4, measurement_id: G-TEST12345, api_secret: {token}, base_url: "{url}"}}
+  ga4: {{kind: ga4, measurement_id: G-TEST12345, api_secret: {token}, event_id: true, base_url: "{url}"}}
   crm: {{kind: webhook, url: "{url}/webhook/crm", secret: {token}, allow_private_addresses: true}}
 """
 GRANTED = ConsentState.GRANTED

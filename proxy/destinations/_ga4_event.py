@@ -46,9 +46,9 @@ TEXT = 100  # characters of a parameter's value; 500 with Analytics 360
 TEXT_360 = 500
 LONGER = {"page_location": 1000, "page_referrer": 420, "page_title": 300}
 PROPERTY_TEXT = 36
-_PAIRED = frozenset(
-    {"value", "currency", "session_id"}
-)  # from `data` and the cookie, so that nothing spoils their type
+_OURS = frozenset(
+    {"value", "currency", "session_id", "event_id"}
+)  # from `data`, the cookie and the event itself, so that nothing spoils their type
 _WITH_ORDER = frozenset({"purchase", "refund"})
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
@@ -72,7 +72,6 @@ def params_of(event: Event, name: str, every_event: Row, default_currency: str |
     """At most 25 parameters, ours before the site's own. `every_event`: session and what settings add."""
     ours: Row = {
         **every_event,
-        "event_id": event.id,
         **_page(event.page),
         **_money(event.data, default_currency),
         **_about(event, name),
@@ -82,7 +81,7 @@ def params_of(event: Event, name: str, every_event: Row, default_currency: str |
     for key, value in _custom(event.custom):
         if len(found) >= PARAMETERS:
             break
-        if key not in ours and key not in _PAIRED:
+        if key not in ours and key not in _OURS:
             found[key] = value
     return {key: _cut(value, LONGER.get(key, longest)) for key, value in found.items()}
 

@@ -83,6 +83,8 @@ class Ga4(Destination, kind="ga4"):
         """Send the browser's user agent: GA4 reads browser and device from it."""
         device: bool = False
         """Send language, screen and system as well; Google does not say whether that replaces the user agent's."""
+        event_id: bool = False
+        """Send our event id as the parameter event_id, to find events again in a BigQuery export."""
         user_id: bool = False
         """Send the site's external id as user_id. It must not be personal data."""
         user_data: bool = False
@@ -118,6 +120,8 @@ class Ga4(Destination, kind="ga4"):
         shared = event if _may_advertise(event) else _without_clicks(event)
         currency = self.settings.default_currency
         every_event = {**ga4_event.session(shared, self._stream), **self._every_event}
+        if self.settings.event_id:
+            every_event["event_id"] = event.id
         params = ga4_event.params_of(shared, name, every_event, currency, self._longest)
         without_items = self.settings.purchase_without_items == "send"
         if refusal := ga4_event.refusal(name, params, without_items=without_items):

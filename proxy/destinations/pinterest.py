@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from proxy.clock import DAY_S, SECOND_MS
-from proxy.destinations import _amount as amounts
+from proxy.destinations import _amount as amounts, _basket as basket
 from proxy.destinations._answer import by_status, one_line, retry_after_s
 from proxy.destinations.base import (
     CallingCode,
@@ -33,7 +33,7 @@ from proxy.destinations.base import (
     json_request,
 )
 from proxy.destinations.verdict import AuthBroken, Delivered, Rejected, RetryLater, RowFault, Verdict
-from proxy.event import ActionSource, ConsentState, Data, Event, Item
+from proxy.event import ActionSource, ConsentState, Event, Item
 from proxy.identity import click_ids, e164, hashing, match_keys, page_url
 from proxy.identity.address import public_ip
 from proxy.identity.personal import harmless
@@ -44,6 +44,7 @@ NAMES = {
     "page_view": "page_visit",
     "purchase": "checkout",
     "complete_registration": "signup",
+    "video": "watch_video",
     **{
         same: same
         for same in (
@@ -96,8 +97,8 @@ class Pinterest(Destination, kind="pinterest"):
         """Pinterest applies LDP by country and state. Events to be limited that lack them: send nothing, or send."""
         places_in_both_cases: bool = False
         """Send country and state hashed in lower and in upper case: Pinterest's text and its examples disagree."""
-        zip_plus_four: Literal["cut", "keep"] = "cut"
-        """US postcodes of nine digits: cut to five, or hash all nine."""
+        zip_plus_four: Literal["keep", "cut"] = "keep"
+        """US postcodes of nine digits: hash all nine, as Pinterest's text has it, or cut to five."""
         external_id_from_visitor: bool = False
         """Send the hashed visitor id as external_id too."""
         partner_name: Annotated[str, Field(pattern=r"^ss-[a-z0-9_-]{1,60}$")] | None = None
@@ -126,7 +127,7 @@ class Pinterest(Destination, kind="pinterest"):
         if source is None:
             return Refusal("app_event", "Pinterest wants to know whether an app event is of iOS or Android")
         keys = self._user_data(event, now_ms)
-        facts = _custom_data(event.data, self.settings.default_currency)
+        facts = _custom_data(event, self.settings.default_currency)
         limited = self._is_limited(event)
         if refusal := self._refusal(name, keys, facts, limited=limited):
             return refusal
@@ -257,8 +258,9 @@ class Pinterest(Destination, kind="pinterest"):
 # --- what an event is about
 
 
-def _custom_data(data: Data, default_currency: str | None) -> Row:
+def _custom_data(event: Event, default_currency: str | None) -> Row:
     """Money as text, counts as whole numbers, and no other key. A value without currency is kept back."""
+    data = event.data
     items = [content for item in data.items if (content := _content(item))]
     ids = list(dict.fromkeys(data.content_ids or tuple(item["id"] for item in items if "id" in item)))
     counted = sum(item.get("quantity", 1) for item in items)
@@ -274,6 +276,7 @@ def _custom_data(data: Data, default_currency: str | None) -> Row:
         "contents": items,
         "content_name": harmless(data.content_name),
         "content_category": harmless(data.content_category),
+        **basket.own_texts(event.custom, ("content_brand",)),
     }
     return {key: value for key, value in facts.items() if value is not None and value != []}
 

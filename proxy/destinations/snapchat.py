@@ -58,6 +58,7 @@ NAMES = {
     "start_trial": "START_TRIAL",
     "login": "LOGIN",
     "share": "SHARE",
+    "reservation": "RESERVE",
 }
 
 KNOWN = frozenset(NAMES.values()) | frozenset(
@@ -69,7 +70,11 @@ KNOWN = frozenset(NAMES.values()) | frozenset(
 CONTENT_TYPES = ("product", "product_group")
 PROBE_ID = "firsthand-check"
 
-_OWN_PROPERTIES = ("sign_up_method", "event_tag")  # Snapchat's, for which an event has no field: taken from `custom`
+_OWN_PROPERTIES = (
+    "brands",
+    "sign_up_method",
+    "event_tag",
+)  # Snapchat's, for which an event has no field: taken from `custom`
 _DEVICE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID = r"^[A-Za-z0-9_-]{1,64}$"
 
@@ -99,6 +104,8 @@ class Snapchat(Destination, kind="snapchat"):
         """Case of external_id before hashing."""
         external_id_from_visitor: bool = False
         """Send the hashed visitor id as external_id when the site gives none."""
+        name_spaces: Literal["keep", "remove"] = "keep"
+        """Spaces inside first and last names before hashing: the documents only speak of punctuation."""
         birth_date: bool = False
         """Send the hashed birth date (db): documented once, unknown to Snapchat's own SDK."""
         device_id_key: Literal["madid", "mobile_ad_id"] = "madid"
@@ -121,12 +128,13 @@ class Snapchat(Destination, kind="snapchat"):
         self._query = f"access_token={quote(settings.access_token.get_secret_value(), safe='')}"
         code = settings.default_country_code
         self._phone = partial(e164.digits, default_country_code=int(code) if code else None)
+        self._name = _name if settings.name_spaces == "keep" else match_keys.name
         self._external_id = verbatim.text if settings.external_id_case == "keep" else match_keys.clean
 
     # --- out
 
     def payload(self, event: Event, now_ms: int) -> Row | Refusal:
-        name = NAMES.get(event.name, event.name)
+        name = NAMES.get(event.name) or _own_name(event.name)
         on_web = event.action_source is ActionSource.WEBSITE
         keys = self._user_data(event, now_ms)
         facts = _custom_data(event, self.settings.default_currency)
@@ -201,8 +209,8 @@ class Snapchat(Destination, kind="snapchat"):
         keys: Row = {
             "em": match_keys.keyed(user.email, match_keys.email),
             "ph": match_keys.keyed(user.phone, self._phone),
-            "fn": _digests(user.first_name, match_keys.name),
-            "ln": _digests(user.last_name, match_keys.name),
+            "fn": _digests(user.first_name, self._name),
+            "ln": _digests(user.last_name, self._name),
             "ge": _digests(user.gender, match_keys.gender),
             "ct": _digests(user.city, match_keys.city),
             "st": _digests(user.state, partial(match_keys.state, country=country)),
@@ -244,17 +252,14 @@ def _refusal(event: Event, name: str, keys: Row, facts: Row, url: str | None) ->
             "Snapchat has no event of this name; give one in the rule (`as: CUSTOM_EVENT_1`)",
             routine=True,
         )
-    if event.action_source is ActionSource.WEBSITE:
-        if url is None:
-            return Refusal("no_page_url", "Snapchat wants event_source_url (page.url, http or https) for web events")
-        device = {"madid", "mobile_ad_id"} & keys.keys()
-        pair = {"client_ip_address", "client_user_agent"} <= keys.keys()
-        if not ("em" in keys or "ph" in keys or device or pair):
-            return Refusal(
-                "no_identifier", "Snapchat wants an e-mail, a phone, a device id, or IP address and user agent both"
-            )
-    elif not ("em" in keys or "ph" in keys):
-        return Refusal("no_identifier", "Snapchat wants an e-mail or a phone for what did not happen on a website")
+    if event.action_source is ActionSource.WEBSITE and url is None:
+        return Refusal("no_page_url", "Snapchat wants event_source_url (page.url, http or https) for web events")
+    device = {"madid", "mobile_ad_id"} & keys.keys()
+    pair = {"client_ip_address", "client_user_agent"} <= keys.keys()
+    if not ("em" in keys or "ph" in keys or device or pair):
+        return Refusal(
+            "no_identifier", "Snapchat wants an e-mail, a phone, a device id, or IP address and user agent both"
+        )
     if name == "PURCHASE":
         if "value" not in facts:
             return Refusal("no_value", "Snapchat wants a value for PURCHASE")
@@ -283,6 +288,17 @@ def _custom_data(event: Event, default_currency: str | None) -> Row:
         **basket.own_texts(event.custom, _OWN_PROPERTIES),
     }
     return _given(fields)
+
+
+def _own_name(name: str) -> str:
+    """Snapchat's names are in capitals; a rule or a site may write them in any case."""
+    return name.upper() if name.upper() in KNOWN else name
+
+
+def _name(value: str) -> str | None:
+    """Lower case without punctuation; letters of every script and single spaces stay: `Mary  Ann` -> `mary ann`."""
+    words = (match_keys.name(word) for word in (match_keys.clean(value) or "").split())
+    return " ".join(word for word in words if word) or None
 
 
 def _content(item: Item) -> Row:

@@ -13,6 +13,7 @@ from proxy.destinations.base import Reply
 from proxy.destinations.snapchat import KNOWN, NAMES, Snapchat
 from proxy.destinations.verdict import AuthBroken, Delivered, Rejected, RetryLater
 from proxy.event import ActionSource, ClickId, Client, Data, Event, Item, Page, User, replace
+from proxy.identity import hashing
 from proxy.identity.click_ids import harvest
 from proxy.relay.redact import redact
 from proxy.vocabulary import CANONICAL
@@ -130,10 +131,24 @@ def test_the_documented_minimum_decides(changes, enough):
     assert ("user_data" in made) if enough else (made.why == "no_identifier")
 
 
-def test_offline_the_pair_of_address_and_user_agent_is_not_enough():
+def test_offline_the_same_minimum_decides():
     event = replace(VIEW, action_source=ActionSource.PHYSICAL_STORE)
-    assert row(event).why == "no_identifier"
-    assert row(replace(event, user=User(email=("ann@example.com",))))["action_source"] == "OFFLINE"
+    assert row(event)["action_source"] == "OFFLINE"
+    assert row(replace(event, client=Client())).why == "no_identifier"
+
+
+@pytest.mark.parametrize(
+    ("given", "hashed"),
+    [("Mary-Jane", "maryjane"), (" Mary  Ann ", "mary ann"), ("O'Brien Jr.", "obrien jr"), (". -", None)],
+)
+def test_names_lose_punctuation_and_keep_their_spaces(given, hashed):
+    made = row(replace(VIEW, user=User(first_name=given)))["user_data"]
+    assert made.get("fn") == (hashed and [hashing.sha256_hex(hashed)])
+
+
+def test_spaces_in_names_can_go():
+    made = row(replace(VIEW, user=User(last_name="de la Cruz")), name_spaces="remove")["user_data"]
+    assert made["ln"] == [hashing.sha256_hex("delacruz")]
 
 
 # --- names
@@ -155,6 +170,7 @@ def test_every_canonical_name_is_decided():
 def test_snapchats_own_names_are_used_as_they_are(name):
     data = Data(value=Decimal(1), currency="EUR")
     assert row(replace(VIEW, name=name, data=data))["event_name"] == name
+    assert row(replace(VIEW, name=name.lower(), data=data))["event_name"] in {name, NAMES.get(name.lower())}
     assert row(replace(VIEW, name=name.lower() + "_", data=data)).why == "unknown_name"
 
 

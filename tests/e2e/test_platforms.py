@@ -258,7 +258,6 @@ def ga4_row(event, name, **params):
                 "params": {
                     "session_id": "1700000500",
                     "engagement_time_msec": 100,
-                    "event_id": event["id"],
                     "page_location": page["url"],
                     "page_referrer": page["referrer"],
                     "page_title": page["title"],
