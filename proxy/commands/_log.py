@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from proxy.clock import DAY_MS, SECOND_MS, system_clock
 from proxy.config.load import Config
 from proxy.config.machine import keyring
+from proxy.errors import ConfigError, Fault
 from proxy.log.database import must_exist, path_of
 from proxy.log.sqlite import SqliteLog
 from proxy.log.view import LogView
@@ -35,7 +37,12 @@ async def writing(config: Config) -> AsyncIterator[SqliteLog]:
 
 def _keys(config: Config) -> Keyring:
     """Looks for the log first: without it, asking for the keys would make a key file where `data` was misspelt."""
-    must_exist(path_of(config.settings.data))
+    path = path_of(config.settings.data)
+    try:
+        must_exist(path)
+    except PermissionError:
+        advice = f"run this as the user the service runs as, not as user id {os.geteuid()}"
+        raise ConfigError([Fault(("data",), f"reading {path}: permission denied", advice)]) from None
     return keyring(config.settings)
 
 

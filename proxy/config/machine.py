@@ -33,10 +33,10 @@ def keyring(settings: Settings) -> Keyring:
     if settings.keys is not None:
         return Keyring.parse(settings.keys.get_secret_value())  # `load` has seen to it that this works
     path, log = settings.data / KEY_FILE, path_of(settings.data)
-    if log.exists() and not path.exists():
-        advice = "restore it from your backup, or set `keys`; or move the log away to go on without its events"
-        raise ConfigError([Fault(("keys",), f"the key file {path} is missing, but {log} needs its keys", advice)])
     try:
+        if log.exists() and not path.exists():
+            advice = "restore it from your backup, or set `keys`; or move the log away to go on without its events"
+            raise ConfigError([Fault(("keys",), f"the key file {path} is missing, but {log} needs its keys", advice)])
         return load_or_create(path)
     except ValueError as error:
         raise ConfigError([Fault(("keys",), str(error), "restore the file from your backup, or set `keys`")]) from None
@@ -57,7 +57,7 @@ def data_folder(settings: Settings) -> Path:
 
 def examine(settings: Settings) -> tuple[list[Fault], list[str]]:
     """What stops a start on this machine now, and what may (sentences). Not for use within an event loop."""
-    faults = [*_about_folder(settings), *_about_keys(settings)]
+    faults = [*_about_folder(settings)] or [*_about_keys(settings)]  # a folder of others hides its keys and log
     warnings = []
     for section, host, port in _listeners(settings):
         problem = _try_binding(host, port)
@@ -109,8 +109,9 @@ async def _open_log(folder: Path, keys: Keyring) -> None:
 
 
 def _try_writing(folder: Path) -> None:
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    """Real bytes: a full disk still takes the name of a new file."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(4096))
 
 
 def _listeners(settings: Settings) -> Iterator[tuple[str, str, int]]:
@@ -131,8 +132,13 @@ def _try_binding(host: str, port: int) -> OSError | None:
 
 
 def _no_access(path: tuple[str, ...], what: str, error: OSError) -> Fault:
-    user = f"user id {os.geteuid()}"
-    advice = f"firsthand runs as {user}: it must be allowed to read and write there"
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            advice = "make room there, or choose another folder as `data`"
+        case errno.EEXIST | errno.ENOTDIR:
+            advice = "`data` must name a folder, and so must all above it"
+        case _:
+            advice = f"firsthand runs as user id {os.geteuid()}: it must be allowed to read and write there"
     return Fault(path, f"{what}: {_reason(error)}", advice)
 
 

@@ -119,3 +119,12 @@ def test_without_a_log_it_says_where_one_would_be_and_makes_nothing(config, tmp_
     assert isinstance(result.exception, ConfigError)
     assert str(tmp_path / "data" / "log.db") in str(result.exception)
     assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_of_another_user_is_no_traceback(config, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("proxy.commands._log.must_exist", refuse)
+    with pytest.raises(ConfigError, match=r"data: reading .*/log\.db: permission denied .run this as the user"):
+        CliRunner(catch_exceptions=False).invoke(command, ["-c", str(config)])

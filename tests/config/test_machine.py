@@ -1,6 +1,10 @@
+import errno
+import io
 import os
+import pathlib
 import socket
 import stat
+import tempfile
 
 import pytest
 
@@ -92,7 +96,7 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_user(settings, tmp_pa
         faults, _ = examine(ready)
         assert [fault.path for fault in faults] == [("data",)]
         assert "not a directory" in faults[0].message
-        assert str(os.geteuid()) in faults[0].advice
+        assert "must name a folder" in faults[0].advice
         with pytest.raises(ConfigError, match="the data folder"):
             data_folder(ready)
 
@@ -101,6 +105,35 @@ def test_a_read_only_folder_is_a_fault(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere, so the answer is given
     faults, _ = examine(settings(data=tmp_path / "a" / "b"))
     assert faults[0].message.endswith("permission denied")
+    assert str(os.geteuid()) in faults[0].advice
+
+
+def test_a_folder_that_cannot_be_looked_into_is_one_fault(logged, monkeypatch):
+    real = pathlib.Path.stat
+
+    def stat(path, **options):
+        if path.parent == logged.data:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, **options)
+
+    def refuse(**_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(pathlib.Path, "stat", stat)
+    with pytest.raises(ConfigError, match=r"keys: the key file .*: permission denied"):
+        keyring(logged)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    assert [fault.path for fault in examine(logged)[0]] == [("data",)]
+
+
+def test_a_full_disk_is_told_from_a_missing_permission(settings, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, _):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(ConfigError, match=r"no space left on device .make room there"):
+        data_folder(settings())
 
 
 def test_a_taken_port_is_a_warning_because_the_service_may_be_running(settings):
