@@ -39,9 +39,14 @@ _RENEW = "Make a new access token in Events Manager (Settings, Conversions API) 
 _PERMISSION = "Give the token's system user access to this pixel in Business settings, or use a token made for it."
 _OBJECT = "Check pixel_id (digits, from Events Manager) and that the token belongs to the same business."
 
+_ADDRESS = "The Graph API does not answer like this: check base_url and api_version (both can be left out)."
+
 _TOKEN = Known(Means.AUTH, "token_refused", _RENEW)
 _THROTTLED = Known(Means.SLOW, "throttled")
 _DENIED = Known(Means.AUTH, "permission_missing", _PERMISSION)
+
+_NOT_GRAPH = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE)
+"""Without Meta's error object: somebody else answers, and no event is to blame. The Graph API's own 404 is 100/33."""
 
 BY_SUBCODE: dict[tuple[int, int], Known] = {
     (1, 99): Known(Means.REJECT, "1_99"),
@@ -94,6 +99,8 @@ def judge(reply: Reply) -> Verdict:
         return RetryLater("no_json" if body is None else "http_5xx", _retry_after_s(reply), f"HTTP {reply.status}")
     if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
         return Delivered(warnings=_warnings(reply, body))
+    if reply.status in _NOT_GRAPH:
+        return AuthBroken("wrong_address", f"HTTP {reply.status}", _ADDRESS)
     return _judge_status(reply)
 
 
