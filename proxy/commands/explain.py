@@ -19,6 +19,8 @@ from proxy.event import Event, encode_json
 from proxy.explain import explain
 from proxy.wire import parse
 
+_LONGEST_MS = 14  # digits: until the year 5138
+
 COLOURS = {"send": "green", "skip": "yellow", "refuse": "red"}
 
 
@@ -31,7 +33,7 @@ class Moment(click.ParamType[int]):
         if isinstance(value, int):
             return value
         text = str(value)
-        if text.isascii() and text.isdigit():
+        if text.isascii() and text.isdigit() and len(text) <= _LONGEST_MS:
             return int(text)
         try:
             moment = datetime.fromisoformat(text)

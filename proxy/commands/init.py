@@ -57,6 +57,8 @@ def command(
     if yes:
         if not origins:
             raise click.UsageError("--yes needs --origin: whose pages may post events?")
+        for kind, values in given.items():
+            _complete(kind, values)
         answers = _answers(origins, given, consent or "denied", proxies)
     else:
         answers = _ask(origins, given, consent, proxies)
@@ -130,6 +132,15 @@ def _destination(text: str) -> tuple[str, dict[str, str]]:
             raise click.UsageError(f"--destination {kind}: expected KEY=VALUE with one of {known}")
         values[key] = _checker(kind, key)(value)
     return kind, values
+
+
+def _complete(kind: str, values: Mapping[str, str]) -> None:
+    entries = load_all()[kind].Settings.model_fields
+    missing = [key for key in asked(load_all()[kind].Settings) if key not in values]
+    if missing:
+        pairs = ",".join([*(f"{key}={value}" for key, value in values.items()), *(f"{key}=…" for key in missing)])
+        told = "; ".join(f"{key}: {entries[key].description}" for key in missing)
+        raise click.UsageError(f"--yes needs --destination {kind}:{pairs} ({told})")
 
 
 def _checked_kind(kind: str) -> str:

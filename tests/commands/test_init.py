@@ -113,7 +113,7 @@ def test_it_works_without_a_platform_and_into_a_new_folder(tmp_path):
         (["--yes", "--origin", "https://a.example", "--destination", "metta"], "no such platform: metta"),
         (["--yes", "--origin", "https://a.example", "--destination", "meta:pixl=1"], "KEY=VALUE with one of pixel_id"),
         (["--yes", "--origin", "https://a.example", "--destination", "meta:pixel_id=x"], "does not fit meta pixel_id"),
-        (["--yes", "--origin", "https://a.example", "--destination", "meta"], "destinations.meta.pixel_id: required"),
+        (["--yes", "--origin", "https://a.example", "--destination", "meta"], "--destination meta:pixel_id=…"),
         (["--yes", "--origin", "https://a.example", "--trusted-proxy", "x"], "x is no network"),
     ],
 )
