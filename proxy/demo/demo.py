@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from proxy.sandbox.server import Sandbox
 from proxy.serve import serve
 
 HOST = "127.0.0.1"
+_OPTIONS: dict[tuple[str | int, ...], str] = {("listen", "port"): "--port", ("admin", "port"): "--admin-port"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,16 @@ async def run(ports: Ports, data: Path, announce: Callable[[Addresses], None]) -
         await running.enter_async_context(
             _site(shop.make_app(addresses.proxy, addresses.sandbox), ports.shop, "--shop-port")
         )
-        await serve(config, ready=lambda *_: announce(addresses))
+        try:
+            await serve(config, ready=lambda *_: announce(addresses))
+        except ConfigError as error:
+            raise ConfigError([_in_options(fault) for fault in error.faults]) from error
+
+
+def _in_options(fault: Fault) -> Fault:
+    """The service speaks of keys of its configuration; here the ports are options."""
+    option = _OPTIONS.get(fault.path)
+    return replace(fault, path=(), advice=f"choose another with {option}") if option else fault
 
 
 @asynccontextmanager

@@ -13,8 +13,9 @@ import structlog
 
 
 def configure(*, pretty: bool = False) -> None:
-    """`pretty`: coloured lines for a terminal (`firsthand demo`), else JSON on standard error."""
-    renderer: Any = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    """`pretty`: lines for people (`firsthand demo`), coloured on a terminal, else JSON on standard error."""
+    in_colour = sys.stderr.isatty()
+    renderer: Any = structlog.dev.ConsoleRenderer(colors=in_colour) if pretty else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
