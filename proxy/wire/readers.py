@@ -147,7 +147,7 @@ def amount(value: Any) -> Decimal | None:
     if number is None:
         return None
     if not number.is_finite() or (number and number.adjusted() >= _AMOUNT_DIGITS):
-        raise Unreadable(f"expected a number of at most {_AMOUNT_DIGITS} digits", Reason.OUT_OF_RANGE)
+        raise Unreadable(f"expected a finite number of at most {_AMOUNT_DIGITS} digits", Reason.OUT_OF_RANGE)
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and not -12 <= exponent <= 0:  # noqa: PLR2004 - as _AMOUNT_DECIMALS
         return number.quantize(_AMOUNT_DECIMALS if exponent < 0 else Decimal(1))
