@@ -90,10 +90,13 @@ class Reply(web.StreamResponse):
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
-        end = b"\r\n" if self._keep_alive else b"Connection: close\r\n\r\n"
-        body = b"" if request.method == "HEAD" else self._body_bytes
-        transport.write(b"".join((self._head, end, body)))
+        transport.write(self.wire(has_body=request.method != "HEAD"))
         return None
+
+    def wire(self, *, has_body: bool = True) -> bytes:
+        """The answer's bytes."""
+        end = b"\r\n" if self._keep_alive else b"Connection: close\r\n\r\n"
+        return b"".join((self._head, end, self._body_bytes if has_body else b""))
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Everything has been sent."""

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from proxy.clock import Clock, system_clock
 from proxy.collector.answers import Answer, RequestRefusal, failure
 from proxy.collector.events import MAX_BODY, Events
+from proxy.collector.express import LANE, Lane
 from proxy.collector.health import Health
 from proxy.collector.pixel import Pixel
 from proxy.collector.reception import Mint, Reception, random_bits
@@ -53,6 +54,7 @@ def make_app(
     app = web.Application(client_max_size=MAX_BODY, handler_args=_HANDLING)
     at, prefix = app.router.add_route, paths.prefix
     at("POST", prefix + paths.events, events.post)
+    app[LANE] = Lane.to(prefix + paths.events, events)
     at("OPTIONS", prefix + paths.events, events.preflight)
     for path, handler in (
         (prefix + paths.script, current_script),

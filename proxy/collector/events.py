@@ -24,7 +24,7 @@ from proxy.collector.answers import (
 )
 from proxy.collector.origin import PREFLIGHT_LINES, cors_lines
 from proxy.collector.reception import Reception
-from proxy.collector.visit import Visit, text_of
+from proxy.collector.visit import Headers, Visit, connection_of, text_of
 from proxy.errors import LogUnavailable, WireError
 from proxy.observe.metrics import requests_refused
 from proxy.wire import Parsed, RefusedEvent, parse
@@ -37,6 +37,7 @@ _PREFLIGHT = Answer(204, PREFLIGHT_LINES)
 _TOO_LARGE = failure(413, f"the body is larger than {MAX_BODY // 1024} KiB; send fewer events per request")
 _COMPRESSED = failure(415, "compressed bodies are not read; send the JSON as it is")
 _INCOMPLETE = failure(400, "the body ended early, or took too long to arrive")
+_FAULT = failure(500, "something is wrong here; keep the events and send them again")
 _BAD_KEY = failure(401, "this key is not in ingest_keys", b"WWW-Authenticate: Bearer\r\n")
 
 
@@ -49,28 +50,35 @@ class Events:
         origin = request.headers.get("Origin")
         now_ms = self._reception.clock()
         if not self._reception.origins.permits_page(origin, None):
-            return self._foreign(request, now_ms)
+            return self._foreign(request.headers, now_ms)
         return _PREFLIGHT.reply(now_ms, cors_lines(origin))
 
     async def post(self, request: web.Request) -> web.StreamResponse:
-        reception, headers = self._reception, request.headers
+        admitted = self.admit(request.headers, *connection_of(request))
+        if isinstance(admitted, Reply):
+            return admitted
+        body = await _body_of(request)
+        if isinstance(body, RequestRefusal):
+            visit, cors = admitted
+            return _refuse(_UNREAD[body], body, visit.received_ms, cors)
+        return await self.take(*admitted, body)
+
+    def admit(self, headers: Headers, peer: str | None, scheme: str) -> tuple[Visit, bytes] | Reply:
+        """Who sends, and the CORS lines of the answer; or the answer, when they may not. No body is read before."""
+        reception = self._reception
         now_ms = reception.clock()
         authorization = headers.get("Authorization")
         if authorization is not None:
             if not reception.ingest_keys.permits(authorization):
                 return _refuse(_BAD_KEY, RequestRefusal.INGEST_KEY, now_ms)
-            visit, cors = reception.server(now_ms), b""
-        else:
-            origin = headers.get("Origin")
-            if not reception.origins.permits_page(origin, headers.get("Sec-Fetch-Site")):
-                return self._foreign(request, now_ms)
-            visit, cors = reception.browser(request, now_ms), cors_lines(origin)
-        body = await _body_of(request)
-        if isinstance(body, RequestRefusal):
-            return _refuse(_UNREAD[body], body, now_ms, cors)
-        return await self._take(visit, body, cors)
+            return reception.server(now_ms), b""
+        origin = headers.get("Origin")
+        if not reception.origins.permits_page(origin, headers.get("Sec-Fetch-Site")):
+            return self._foreign(headers, now_ms)
+        return reception.browser(headers, peer, scheme, now_ms), cors_lines(origin)
 
-    async def _take(self, visit: Visit, body: bytes, cors: bytes) -> Reply:
+    async def take(self, visit: Visit, cors: bytes, body: bytes) -> Reply:
+        """The answer, once the events in `body` are on disk."""
         reception, now_ms = self._reception, visit.received_ms
         try:
             parsed = parse(
@@ -89,6 +97,12 @@ class Events:
             return _ACCEPTED.reply(now_ms, cors, *cookies)
         return self._partly(parsed, now_ms, cors, cookies)
 
+    def fault(self) -> Reply:
+        """The answer when our own code failed. aiohttp has one of its own for the ordinary routes."""
+        reply = _FAULT.reply(self._reception.clock())
+        reply.force_close()
+        return reply
+
     def _partly(self, parsed: Parsed, now_ms: int, cors: bytes, cookies: Sequence[bytes]) -> Reply:
         refused = [_told(event) for event in parsed.refused]
         if parsed.events:
@@ -99,8 +113,8 @@ class Events:
         answer = failure(400, f"no event could be used; the first: {where}{first.message}", refused=refused)
         return _refuse(answer, RequestRefusal.ALL_REFUSED, now_ms, cors)
 
-    def _foreign(self, request: web.Request, now_ms: int) -> Reply:
-        origin = text_of(request.headers, "Origin")
+    def _foreign(self, headers: Headers, now_ms: int) -> Reply:
+        origin = text_of(headers, "Origin")
         if origin is None:
             error = (
                 "who sends this? Browsers say so with Origin, which must be one of site.origins; "

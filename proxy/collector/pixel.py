@@ -15,7 +15,7 @@ from aiohttp import web
 
 from proxy.collector.answers import LOG_UNAVAILABLE, NO_STORE, Answer, RequestRefusal
 from proxy.collector.reception import Reception
-from proxy.collector.visit import readable, text_of
+from proxy.collector.visit import connection_of, readable, text_of
 from proxy.errors import LogUnavailable
 from proxy.event import encode_json
 from proxy.observe.metrics import requests_refused
@@ -59,7 +59,8 @@ class Pixel:
             mint=partial(reception.event_id, now_ms),
         )
         try:
-            cookies = await reception.take(reception.browser(request, now_ms, "pixel"), parsed)
+            visit = reception.browser(request.headers, *connection_of(request), now_ms, "pixel")
+            cookies = await reception.take(visit, parsed)
         except LogUnavailable:
             requests_refused.labels(RequestRefusal.LOG_UNAVAILABLE).inc()
             return LOG_UNAVAILABLE.reply(now_ms)

@@ -6,8 +6,6 @@ import itertools
 import secrets
 from collections.abc import Callable
 
-from aiohttp import web
-
 from proxy.clock import Clock
 from proxy.collector.bots import is_crawler
 from proxy.collector.client_ip import TrustedProxies
@@ -15,7 +13,7 @@ from proxy.collector.origin import Origins
 from proxy.collector.pipeline import Rulebook, collect
 from proxy.collector.senders import IngestKeys
 from proxy.collector.store import Store
-from proxy.collector.visit import Visit, bot_signals, client_of, is_https
+from proxy.collector.visit import Headers, Visit, bot_signals, client_of, is_https
 from proxy.config.load import Config
 from proxy.event import Client, replace
 from proxy.identity.cookie_domain import CookieDomain, cookie_domain
@@ -63,20 +61,21 @@ class Reception:
             is_trusted=True,
         )
 
-    def browser(self, request: web.Request, received_ms: int, source: str = "browser") -> Visit:
-        headers = request.headers
-        peer = _peer(request)
+    def browser(
+        self, headers: Headers, peer: str | None, scheme: str, received_ms: int, source: str = "browser"
+    ) -> Visit:
+        """A request as a browser makes it. `peer`, `scheme`: of the connection itself."""
         client = client_of(headers, peer, self._proxies, self.settings.listen.client_ip_header)
         is_bot, is_prefetch = bot_signals(headers, client)
-        identity = read(headers.get("Cookie", ""), self._codec, self._keep, received_ms)
+        identity = read(headers.get("Cookie") or "", self._codec, self._keep, received_ms)
         if identity.sent:
             self._count_unusable(identity)
         return Visit(
             received_ms=received_ms,
             source=source,
             client=client,
-            domain=cookie_domain(headers.get("Host", ""), self.settings.cookie.domain),
-            is_secure=is_https(headers, peer, self._proxies, request.scheme),
+            domain=cookie_domain(headers.get("Host") or "", self.settings.cookie.domain),
+            is_secure=is_https(headers, peer, self._proxies, scheme),
             is_prefetch=is_prefetch,
             is_bot=is_bot,
             has_gpc=headers.get("Sec-GPC") == "1",
@@ -133,9 +132,3 @@ def _warm_up() -> None:
     """What is read from disk and compiled when first asked for is wanted before the first visitor."""
     cookie_domain("warm.example")
     is_crawler("Mozilla/5.0")
-
-
-def _peer(request: web.Request) -> str | None:
-    """The other end of the connection; None for a Unix socket."""
-    name = request.transport.get_extra_info("peername") if request.transport is not None else None
-    return name[0] if isinstance(name, tuple) else None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
+from aiohttp import web
 
 from proxy.collector.bots import is_crawler, is_prefetch
 from proxy.collector.client_ip import TrustedProxies
@@ -39,6 +40,12 @@ class Visit(msgspec.Struct, kw_only=True):
     identity: Identity = Identity()
     landing: Landing | None = None
     mint: Callable[[], int] | None = None  # 128 random bits; None: nothing new is made up
+
+
+def connection_of(request: web.BaseRequest) -> tuple[str | None, str]:
+    """The other end of the connection (None: a Unix socket), and the scheme it speaks."""
+    name = request.transport.get_extra_info("peername") if request.transport is not None else None
+    return name[0] if isinstance(name, tuple) else None, request.scheme
 
 
 def text_of(headers: Headers, name: str) -> str | None:

@@ -105,6 +105,7 @@ async def _serve_bare(ready) -> None:
 async def _serve_ours(ready) -> None:
     from proxy.clock import system_clock
     from proxy.collector.app import make_app
+    from proxy.collector.express import ExpressRunner
     from proxy.config.load import read
     from proxy.log.sqlite import SqliteLog
     from proxy.privacy.keys import Keyring, generate_key
@@ -113,11 +114,11 @@ async def _serve_ours(ready) -> None:
     keyring = Keyring.parse(generate_key())
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
         log = await SqliteLog.open(Path(folder), keyring, config.settings.log, system_clock)
-        await _serve_app(make_app(config, log, keyring), ready)
+        await _serve_app(make_app(config, log, keyring), ready, ExpressRunner)
 
 
-async def _serve_app(app: web.Application, ready) -> None:
-    runner = web.AppRunner(app, access_log=None)
+async def _serve_app(app: web.Application, ready, runner_class=web.AppRunner) -> None:
+    runner = runner_class(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
     ready.send(runner.addresses[0][1])

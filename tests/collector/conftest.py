@@ -5,9 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from blockbuster import blockbuster_ctx
 
 from proxy.collector.app import make_app
+from proxy.collector.express import ExpressRunner
 from proxy.config.load import read
 from proxy.log.memory import MemoryLog
 from proxy.observe import metrics
@@ -96,8 +99,25 @@ class Site:
         return answer
 
 
+class Collector(TestServer):
+    """The application behind the runner that is to be tested."""
+
+    def __init__(self, app, runner):
+        super().__init__(app)
+        self._runner = runner
+
+    async def _make_runner(self, **more):
+        return self._runner(self.app, **{**more, "handler_cancellation": False})
+
+
+@pytest.fixture(params=[web.AppRunner, ExpressRunner], ids=["ordinary", "express"])
+def runner(request):
+    """Every test of the collector runs through aiohttp's ordinary way and beside the express lane."""
+    return request.param
+
+
 @pytest.fixture
-def start(aiohttp_client, log, keyring, clock):
+def start(aiohttp_client, log, keyring, clock, runner):
     """`site = await start("consent: {default: granted}")`."""
 
     async def started(text="", the_log=None):
@@ -106,7 +126,7 @@ def start(aiohttp_client, log, keyring, clock):
         def made():
             return make_app(configuration(text), the_log or log, keyring, clock, lambda: next(numbers) << 100)
 
-        return Site(await aiohttp_client(await asyncio.to_thread(made)))
+        return Site(await aiohttp_client(Collector(await asyncio.to_thread(made), runner)))
 
     return started
 

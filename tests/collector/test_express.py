@@ -1,0 +1,375 @@
+"""The express lane: that it is taken, that it is left in doubt, and that nobody can tell from outside.
+
+(Every other test of this folder that starts a collector runs through the lane too, see `runner` in conftest.py.)
+"""
+
+import asyncio
+import json
+
+import pytest
+import structlog
+from aiohttp.http_parser import HttpRequestParser
+from hypothesis import given, strategies as st
+
+from proxy.collector.bad_http import server_logger
+from proxy.collector.events import Events
+from proxy.collector.express import ExpressRunner, read
+from proxy.collector.reception import Reception
+
+ORIGIN = "https://www.shop.example"
+AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+FIRST = b"POST /e HTTP/1.1\r\n"
+NOT_ASCII = "\u00fc".encode()
+
+
+def body(number=1, **more):
+    return json.dumps({"id": f"e-{number}", "name": "lead", "consent": {"marketing": "granted"}, **more}).encode()
+
+
+def request(content, *lines, first=FIRST, length=None):
+    head = [f"Host: t.shop.example\r\nOrigin: {ORIGIN}\r\nUser-Agent: {AGENT}".encode(), *lines]
+    head.append(b"Content-Length: %d" % (len(content) if length is None else length))
+    return first + b"\r\n".join(head) + b"\r\n\r\n" + content
+
+
+@pytest.fixture
+def runner():
+    return ExpressRunner
+
+
+@pytest.fixture
+def no_ordinary_way(monkeypatch):
+    async def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(Events, "post", never)
+
+
+@pytest.fixture
+def ordinary(monkeypatch):
+    """How many requests went to aiohttp."""
+    seen = []
+    post = Events.post
+
+    async def counted(self, request):
+        seen.append(request)
+        return await post(self, request)
+
+    monkeypatch.setattr(Events, "post", counted)
+    return seen
+
+
+class Wire:
+    """One connection, to write what we like when we like."""
+
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
+
+    async def send(self, *chunks):
+        for chunk in chunks:
+            self.writer.write(chunk)
+            await self.writer.drain()
+            for _ in range(20):  # the server shares this loop: let it see this chunk by itself
+                await asyncio.sleep(0)
+
+    async def head(self):
+        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)
+
+    async def answers(self, count):
+        return [(await self.head()).partition(b"\r\n")[0] for _ in range(count)]
+
+    async def rest(self):
+        return await asyncio.wait_for(self.reader.read(), 10)
+
+
+@pytest.fixture
+async def dial():
+    wires = []
+
+    async def connect(site):
+        wires.append(Wire(*await asyncio.open_connection(site.client.host, site.client.port)))
+        return wires[-1]
+
+    yield connect
+    for wire in wires:
+        wire.writer.close()
+
+
+OK = b"HTTP/1.1 204 No Content"
+
+
+# Reading
+
+
+def test_a_usual_request_is_read():
+    usual = read(request(b"{}", b"cookie:  a=b ", b"Connection: keep-alive"), FIRST)
+    assert (usual.body, usual.headers.get("Cookie"), usual.headers.get("Origin")) == (b"{}", "a=b", ORIGIN)
+    assert (usual.headers.get("Referer"), usual.headers.getall("X-Forwarded-For", ())) == (None, ())
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"",
+        FIRST,
+        request(b"{}", first=b"POST /e HTTP/1.0\r\n"),
+        request(b"{}", first=b"POST /e?x=1 HTTP/1.1\r\n"),
+        request(b"{}", first=b"GET /e HTTP/1.1\r\n"),
+        request(b""),
+        request(b"{}", length=1),
+        request(b"{}", length=3),
+        request(b"{}", b"Content-Length: 2"),
+        FIRST + b"Host: a\r\nContent-Length: +2\r\n\r\n{}",
+        request(b"{}", b"Transfer-Encoding: chunked"),
+        request(b"{}", b"Content-Encoding: gzip"),
+        request(b"{}", b"Expect: 100-continue"),
+        request(b"{}", b"Upgrade: websocket"),
+        request(b"{}", b"Connection: close"),
+        request(b"{}", b"Cookie: a=1", b"cookie: b=2"),
+        request(b"{}", b"Cookie: a=" + NOT_ASCII),
+        request(b"{}", b"Cookie: a=1\n X: 2"),
+        request(b"{}", b"Cookie: a=1\rX: 2"),
+        request(b"{}", b"Cookie: a\t=1"),
+        request(b"{}", b" folded: 1"),
+        request(b"{}", b"Transfer-Encoding : chunked"),
+        request(b"{}", b"no colon"),
+        request(b"{}", b"nocolon"),
+        request(b"{}", b": no name"),
+        request(b"{}", b"X-Long: " + b"a" * 8_000),
+        request(b"{}", *(b"X-%d: 1" % number for number in range(100))),
+        FIRST + b"Origin: a\r\nContent-Length: 2\r\n\r\n{}",
+        request(b"{}") + b"P",
+        request(b"{}") + request(b"{}"),
+    ],
+)
+def test_anything_else_is_not(chunk):
+    assert read(chunk, FIRST) is None
+
+
+class _Nobody:
+    """What a parser wants of its connection."""
+
+    def __getattr__(self, _):
+        return lambda *_, **__: None
+
+
+def by_aiohttp(chunk):
+    parser = HttpRequestParser(_Nobody(), asyncio.get_running_loop(), 2**16, auto_decompress=False)
+    messages, upgraded, tail = parser.feed_data(chunk)
+    assert (len(messages), upgraded, tail) == (1, False, b"")
+    message, payload = messages[0]
+    assert payload.is_eof()
+    return message, b"".join(payload._buffer)
+
+
+WHOLE = request(body(), b"Accept: */*", b"Cookie: _fh=abc; _fbp=fb.1.2.3", b"Sec-Fetch-Site: same-site")
+BYTES = st.sampled_from([bytes([byte]) for byte in b" \t\r\n:;,-_0aZ\x00\x7f\x80\"'"] + [b"\r\n", b": ", b"Te: x\r\n"])
+
+
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE)), st.integers(0, 3), BYTES), max_size=4))
+def test_what_it_reads_aiohttp_reads_the_same(changes):
+    chunk = WHOLE
+    for at, removed, added in changes:
+        chunk = chunk[:at] + added + chunk[at + removed :]
+    usual = read(chunk, FIRST)
+    if usual is None:
+        return
+
+    async def compare():
+        message, content = by_aiohttp(chunk)
+        assert (message.method, message.path, message.should_close) == ("POST", "/e", False)
+        assert {name.lower(): value for name, value in message.headers.items()} == usual.headers._fields
+        assert content == usual.body
+
+    asyncio.run(compare())
+
+
+# Over a socket
+
+
+async def test_usual_requests_never_reach_aiohttp(start, dial, stored, no_ordinary_way):
+    wire = await dial(await start())
+    for number in range(3):
+        await wire.send(request(body(number)))
+        assert await wire.answers(1) == [OK]
+    assert [event.id for event in await stored()] == ["e-0", "e-1", "e-2"]
+
+
+async def test_the_answer_is_the_same_to_the_byte(start, dial):
+    site = await start()
+    express, slow = await dial(site), await dial(site)
+    for content in (body(), b"{", b'[{"name": 1}]'):
+        await express.send(request(content))
+        await slow.send(request(content)[:40], request(content)[40:])
+        lanes = [await wire.head() for wire in (express, slow)]
+        one, other = [b"\r\n".join(line for line in head.split(b"\r\n") if b"Set-Cookie" not in line) for head in lanes]
+        assert one == other
+        length = int(one.partition(b"Content-Length: ")[2].partition(b"\r\n")[0] or 0)
+        assert await express.reader.readexactly(length) == await slow.reader.readexactly(length)
+
+
+async def test_however_it_is_cut_it_is_answered_once(start, dial, stored):
+    site = await start()
+    whole = request(body())
+    for cut in range(1, len(whole), 7):
+        wire = await dial(site)
+        await wire.send(whole[:cut], whole[cut:])
+        assert await wire.answers(1) == [OK]
+        await wire.send(whole)
+        assert await wire.answers(1) == [OK]
+    assert {event.id for event in await stored()} == {"e-1"}
+
+
+async def test_a_body_that_looks_like_a_request_stays_a_body(start, dial, stored):
+    inner = request(body(666))
+    content = body(1, custom={"a": "b"})[:-1] + b', "x": "\r\n\r\n'  # the first piece ends with an empty line
+    wire = await dial(await start())
+    await wire.send(request(content, length=len(content) + len(inner)))
+    await wire.send(inner)
+    assert (await wire.head()).startswith(b"HTTP/1.1 400")
+    assert await stored() == []
+
+
+async def test_half_a_head_is_finished_before_anything_else(start, dial, stored):
+    wire = await dial(await start())
+    await wire.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Half: ", request(body(666)))
+    assert b"HTTP/1.1 400" in await wire.rest() or await stored() == []
+    assert await stored() == []
+
+
+async def test_a_request_without_a_body_brings_a_connection_back(start, dial, ordinary):
+    wire = await dial(await start())
+    whole = request(body())
+    await wire.send(whole[:50], whole[50:])
+    await wire.head()
+    await wire.send(whole)
+    await wire.head()
+    assert len(ordinary) == 2
+    await wire.send(b"GET /n.gif HTTP/1.1\r\nHost: t.shop.example\r\n\r\n")
+    await wire.head()
+    await wire.reader.readexactly(43)
+    await wire.send(whole)
+    await wire.head()
+    assert len(ordinary) == 2
+
+
+class HeldLog:
+    """Stores nothing before it may."""
+
+    def __init__(self):
+        self.may, self.asked = asyncio.Event(), asyncio.Event()
+
+    async def append(self, events):
+        self.asked.set()
+        await self.may.wait()
+        return len(events)
+
+
+async def test_pipelined_requests_wait_their_turn(start, dial):
+    log = HeldLog()
+    wire = await dial(await start(the_log=log))
+    await wire.send(request(body(1)))
+    await wire.send(request(body(2)), b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    log.may.set()
+    assert await wire.answers(3) == [OK, OK, b"HTTP/1.1 200 OK"]
+
+
+async def test_what_comes_meanwhile_is_not_read_without_bound(start, dial):
+    log = HeldLog()
+    site = await start(the_log=log)
+    wire = await dial(site)
+    await wire.send(request(body(1)), request(body(2)))
+    (connection,) = site.client.server.runner.server.connections
+    assert not connection.transport.is_reading()
+    log.may.set()
+    assert await wire.answers(2) == [OK, OK]
+    assert connection.transport.is_reading()
+
+
+async def test_stopping_waits_for_the_answer_under_way(start, dial):
+    log = HeldLog()
+    site = await start(the_log=log)
+    wire = await dial(site)
+    await wire.send(request(body()))
+    await log.asked.wait()
+    stopping = asyncio.create_task(site.client.server.runner.cleanup())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not stopping.done()
+    log.may.set()
+    assert (await wire.rest()).startswith(OK)
+    await stopping
+
+
+async def test_a_client_that_goes_away_does_not_lose_its_event(start, dial, log, stored):
+    class Slow(HeldLog):
+        async def append(self, events):
+            await super().append(events)
+            count = await log.append(events)
+            done.set()
+            return count
+
+    slow, done = Slow(), asyncio.Event()
+    wire = await dial(await start(the_log=slow))
+    await wire.send(request(body()))
+    await slow.asked.wait()
+    wire.writer.transport.abort()
+    slow.may.set()
+    await asyncio.wait_for(done.wait(), 10)
+    assert [event.id for event in await stored()] == ["e-1"]
+
+
+async def test_a_connection_given_another_handler_leaves_the_lane(start, dial, ordinary):
+    site = await start()
+    wire = await dial(site)
+    await wire.send(request(body()))
+    await wire.head()
+    (connection,) = site.client.server.runner.server.connections
+    handler = connection._request_handler
+
+    async def last(request):
+        response = await handler(request)
+        response.force_close()
+        return response
+
+    connection._request_handler = last
+    await wire.send(request(body()))
+    assert b"Connection: close" in await wire.rest()
+    assert len(ordinary) == 1
+
+
+async def test_a_fault_of_ours_is_500_logged_without_its_text_and_closes(start, dial, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("ann@example.com")
+
+    site = await start()
+    monkeypatch.setattr(Reception, "browser", broken)
+    wire = await dial(site)
+    (connection,) = await connections(site)
+    connection.logger = server_logger()
+    with structlog.testing.capture_logs() as lines:
+        await wire.send(request(body()))
+        answer = await wire.rest()
+    assert answer.startswith(b"HTTP/1.1 500")
+    assert b"Connection: close" in answer
+    assert b"ann@" not in answer
+    (line,) = lines
+    assert (line["event"], line["fault"]) == ("request failed", "RuntimeError")
+    assert "ann@" not in str(line)
+
+
+async def connections(site):
+    server = site.client.server.runner.server
+    for _ in range(100):
+        if server.connections:
+            break
+        await asyncio.sleep(0)
+    return server.connections
+
+
+async def test_a_connection_in_the_lane_is_not_called_silent(start, dial):
+    site = await start()
+    wire = await dial(site)
+    await wire.send(request(body()))
+    await wire.head()
+    assert [connection._request_count for connection in await connections(site)] == [1]
