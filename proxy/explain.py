@@ -94,7 +94,7 @@ def _decision(
     if not kept:
         return _said("skip", NOT_KEPT)
     items = [item for parcel in plan.parcels for item in parcel.items]
-    refused = "; ".join(dict.fromkeys(redact(loss.detail or loss.why, secrets) for loss in plan.losses))
+    refused = "; ".join(dict.fromkeys(redact_value(loss.detail or loss.why, secrets) for loss in plan.losses))
     rules = _rules(items or [loss.item for loss in plan.losses])
     if not items:
         return _said("refuse", refused, rules)

@@ -7,6 +7,7 @@ from decimal import Context, Decimal
 
 DIGITS = 15  # before the point; more is no amount of money, and no double keeps it
 _SMALLEST = Decimal(1).scaleb(-DIGITS)
+_DECIMALS = 4  # more than any currency has
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _ROOMY = Context(prec=2 * DIGITS + 1)  # the default of 28 digits raises on 15 before and 15 after the point
 
@@ -22,9 +23,13 @@ def exact(amount: Decimal | None) -> Decimal | None:
 
 
 def text(amount: Decimal | None) -> str | None:
-    """As `exact`, for platforms that want a string: `24.95`, `1000`, never `1E+3`."""
+    """As `exact`, for platforms that want a string: `24.90`, `1000`, never `1E+3`; a sum of doubles without its noise
+    (`59.900000000000`) is `59.9`."""
     number = exact(amount)
-    return None if number is None else f"{number:f}"
+    if number is None:
+        return None
+    shown = f"{number:f}"
+    return shown.rstrip("0").rstrip(".") if len(shown.partition(".")[2]) > _DECIMALS else shown
 
 
 def currency(given: str | None, default: str | None, value: Decimal | None) -> str | None:

@@ -59,7 +59,7 @@ def _money(data: Data, default_currency: str | None) -> Row:
 def _words(data: Data) -> Row:
     truth = {"true": True, "false": False}
     return {
-        "order_id": data.order_id,
+        "order_id": harmless(data.order_id),
         "search_string": harmless(data.search_term),
         "status": truth.get((data.status or "").lower(), data.status),
         "content_name": harmless(data.content_name),

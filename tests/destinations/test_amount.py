@@ -9,7 +9,18 @@ from proxy.destinations import _amount
 
 @pytest.mark.parametrize(
     ("amount", "written"),
-    [("49.90", "49.90"), ("1E+3", "1000"), ("1E-7", "0.0000001"), ("-5", "-5"), ("0", "0"), ("0.1", "0.1")],
+    [
+        ("49.90", "49.90"),
+        ("1E+3", "1000"),
+        ("1E-7", "0.0000001"),
+        ("-5", "-5"),
+        ("0", "0"),
+        ("0.1", "0.1"),
+        ("59.900000000000", "59.9"),
+        ("60.000000000000", "60"),
+        ("0.3000", "0.3000"),
+        ("0.123450", "0.12345"),
+    ],
 )
 def test_text_is_what_was_given_without_exponent(amount, written):
     assert _amount.text(Decimal(amount)) == written
