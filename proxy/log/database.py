@@ -54,6 +54,7 @@ def prepare(folder: Path, keyring: Keyring) -> None:
     path = path_of(folder)
     with faults_explained(path):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # SQLite gives its -wal and -shm files the same rights; bodies are sealed, times are not
         with closing(_connect(path)) as database:
             _migrate(database, path)
             with _exclusively(database):

@@ -68,6 +68,15 @@ def test_a_missing_folder_is_made_for_its_owner_only(tmp_path, keyring):
     assert version(folder / "log.db") == FORMAT
 
 
+def test_its_files_are_for_its_owner_only(tmp_path, keyring):
+    old = os.umask(0)
+    try:
+        database.prepare(tmp_path, keyring)
+    finally:
+        os.umask(old)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("log.db*")} == {0o600}
+
+
 def test_preparing_twice_changes_nothing(tmp_path, keyring):
     database.prepare(tmp_path, keyring)
     before = (tmp_path / "log.db").read_bytes()
