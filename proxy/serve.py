@@ -1,18 +1,18 @@
-"""The service: collector, relay, operator's listener and upkeep in one process, started in order and stopped in order.
+"""The service in one process: collector, relay, operator's listener and upkeep, started and stopped in order.
 
 Start: keys, log, listeners, relay. Stop (SIGTERM, SIGINT): listeners first, so that nothing new comes in; requests
-under way are answered; the relay settles what is under way; the log is closed last. What stops a start is a
-`ConfigError` that names the thing, the place and the way out.
+under way are answered; the relay settles what is under way; the log is closed last. SIGHUP: a new application and a
+new relay take over from the old ones, which finish what they have. What stops a start is a `ConfigError` that names
+the thing, the place and the way out. Several processes: `proxy/supervise/`, from the same parts.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -20,24 +20,24 @@ from aiohttp import web
 
 from proxy.clock import system_clock
 from proxy.collector.app import make_app
-from proxy.collector.bad_http import server_logger
-from proxy.collector.patience import close_silent
 from proxy.config.load import Config
 from proxy.config.machine import data_folder, keyring
-from proxy.errors import ConfigError, Fault, LogUnavailable
+from proxy.config.settings import Settings
+from proxy.destinations.base import Destination
+from proxy.errors import LogUnavailable
+from proxy.listening import IN_A_ROW_S, LINGER_S, Listener, bind, close, url
 from proxy.log.base import OperatedLog
 from proxy.log.sqlite import SqliteLog
-from proxy.observe.admin import make_admin_app
+from proxy.observe.admin import Measured, make_admin_app, own_measures
 from proxy.observe.logs import get_logger
+from proxy.privacy.keys import Keyring
 from proxy.relay.relay import Relay
+from proxy.reload import Reread, reread
 
-ANSWER_S = 10.0
-"""On stopping: how long requests under way may take."""
 SETTLE_S = 15.0
 """On stopping: how long deliveries under way may take. Destinations time out after 10 s by default."""
 PURGE_S = 600.0
 """How often retention is enforced."""
-BACKLOG = 1024
 
 _log = get_logger("serve")
 
@@ -53,72 +53,172 @@ class Addresses:
         return self.public + (f"; metrics and status on {self.admin}" if self.admin else "")
 
 
-async def serve(config: Config, *, ready: Callable[[Addresses], object] | None = None) -> None:
-    """Runs until SIGTERM or SIGINT (or cancelled). `ready` is called once everything answers."""
-    settings = config.settings
-    stopping = asyncio.Event()
+Ready = Callable[[Addresses], object]
+
+
+async def serve(config: Config, *, ready: Ready | None = None, load: Reread | None = None) -> None:
+    """Runs until SIGTERM or SIGINT (or cancelled). `ready` is called once everything answers. SIGHUP takes over what
+    `load` gives; without it the signal is left alone."""
     async with AsyncExitStack() as running:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
-            running.callback(loop.remove_signal_handler, number)
-        folder = await asyncio.to_thread(data_folder, settings)
-        keys = await asyncio.to_thread(keyring, settings)
-        log = await SqliteLog.open(folder, keys, settings.log, system_clock)
-        running.push_async_callback(log.close)
-        await running.enter_async_context(_beside(_purge_for_ever(log), "upkeep"))
-        relay = Relay(log, config.destinations, config.rules, settings.relay)
-        running.push_async_callback(relay.stop, SETTLE_S)
-        admin = None
-        if settings.admin.port is not None:
-            app = make_admin_app(settings.admin, config.destinations, log, system_clock)
-            listener = _listening(app, settings.admin.host, settings.admin.port, "admin")
-            admin = await running.enter_async_context(listener)
-        app = await asyncio.to_thread(make_app, config, log, keys)
-        listener = _listening(app, settings.listen.host, settings.listen.port, "listen")
-        public = await running.enter_async_context(listener)
-        await relay.start()  # not before both ports are ours: two relays on one log would send everything twice
-        addresses = Addresses(public, admin)
-        _log.info("serving", public=public, admin=admin, config=config.version)
-        if ready is not None:
-            ready(addresses)
-        await stopping.wait()
+        orders = running.enter_context(listening_to_signals(reloads=load is not None))
+        log, keys = await running.enter_async_context(opened_log(config.settings))
+        await running.enter_async_context(beside(purge_for_ever(log), "upkeep"))
+        current = _Current(config, log, keys)
+        running.push_async_callback(current.stop_relaying)
+        admin = await running.enter_async_context(operators_listener(config.settings, current.destinations, log))
+        sockets = running.enter_context(bound(config.settings))
+        running.push_async_callback(current.stop_collecting)
+        await current.collect(sockets)
+        await current.relay()  # not before both ports are ours: two relays on one log would send everything twice
+        addresses = Addresses(url(config.settings.listen.host, sockets), admin)
+        announce(addresses, config, ready)
+        while await orders.reload():
+            if load is not None and (new := await reread(current.config, load)) is not None:
+                before = current.config.version
+                await current.take_over(new, sockets)
+                _log.info("reloaded", config=new.version, before=before)
         _log.info("stopping")
     _log.info("stopped")
+
+
+class _Current:
+    """What a reload exchanges: the application and the relay of one configuration."""
+
+    def __init__(self, config: Config, log: SqliteLog, keys: Keyring) -> None:
+        self.config = config
+        self.destinations = dict(config.destinations)
+        """What the operator's listener shows: it holds this very object."""
+        self._log, self._keys = log, keys
+        self._listener: Listener | None = None
+        self._old: Listener | None = None  # lingers since the last reload
+        self._relay: Relay | None = None
+
+    async def collect(self, sockets: Sequence[socket.socket]) -> None:
+        app = await asyncio.to_thread(make_app, self.config, self._log, self._keys)
+        listener = Listener(app, "listen")
+        await listener.start(sockets)
+        self._old, self._listener = self._listener, listener
+
+    async def relay(self) -> None:
+        self._relay = Relay(self._log, self.config.destinations, self.config.rules, self.config.settings.relay)
+        await self._relay.start()
+
+    async def take_over(self, new: Config, sockets: Sequence[socket.socket]) -> None:
+        """On return the new configuration decides everything that comes; the old application may still linger."""
+        if self._old is not None:  # reloads in a row must not pile up applications
+            await asyncio.wait([self._old.leave(LINGER_S)], timeout=IN_A_ROW_S)
+            await self._old.stop()
+        self.config = new
+        await self.collect(sockets)
+        if self._old is not None:
+            self._old.leave(LINGER_S)
+        await self.stop_relaying()
+        self.destinations.clear()
+        self.destinations.update(new.destinations)
+        await self.relay()
+
+    async def stop_collecting(self) -> None:
+        await asyncio.gather(*(one.stop() for one in (self._old, self._listener) if one is not None))
+
+    async def stop_relaying(self) -> None:
+        if self._relay is not None:
+            await self._relay.stop(SETTLE_S)
+        self._relay = None
+
+
+class Orders:
+    """What the operator has asked for by signal and is not done yet."""
+
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()
+        self._news = asyncio.Event()
+
+    async def reload(self) -> bool:
+        """Waits. True: reload; False: stop, from then on. Several SIGHUPs while one is obeyed are one more."""
+        await self._news.wait()
+        self._news.clear()
+        return not self.stopping.is_set()
+
+    def please_reload(self) -> None:
+        self._news.set()
+
+    def please_stop(self) -> None:
+        self.stopping.set()
+        self._news.set()
+
+
+@contextmanager
+def listening_to_signals(*, reloads: bool) -> Iterator[Orders]:
+    orders, loop = Orders(), asyncio.get_running_loop()
+    actions = {signal.SIGTERM: orders.please_stop, signal.SIGINT: orders.please_stop}
+    if reloads:
+        actions[signal.SIGHUP] = orders.please_reload
+    for number, action in actions.items():
+        loop.add_signal_handler(number, action)
+    try:
+        yield orders
+    finally:
+        for number in actions:
+            loop.remove_signal_handler(number)
+
+
+def announce(addresses: Addresses, config: Config, ready: Ready | None) -> None:
+    _log.info("serving", public=addresses.public, admin=addresses.admin, config=config.version)
+    if ready is not None:
+        ready(addresses)
+
+
+@asynccontextmanager
+async def opened_log(settings: Settings) -> AsyncIterator[tuple[SqliteLog, Keyring]]:
+    folder = await asyncio.to_thread(data_folder, settings)
+    keys = await asyncio.to_thread(keyring, settings)
+    log = await SqliteLog.open(folder, keys, settings.log, system_clock)
+    try:
+        yield log, keys
+    finally:
+        await log.close()
+
+
+@contextmanager
+def bound(settings: Settings) -> Iterator[list[socket.socket]]:
+    sockets = bind(settings.listen.host, settings.listen.port, "listen")
+    try:
+        yield sockets
+    finally:
+        close(sockets)
+
+
+@asynccontextmanager
+async def operators_listener(
+    settings: Settings, destinations: Mapping[str, Destination], log: OperatedLog, measured: Measured = own_measures
+) -> AsyncIterator[str | None]:
+    """Yields its URL; None when it is switched off."""
+    if settings.admin.port is None:
+        yield None
+        return
+    app = make_admin_app(settings.admin, destinations, log, system_clock, measured)
+    async with _listening(app, settings.admin.host, settings.admin.port, "admin") as address:
+        yield address
 
 
 @asynccontextmanager
 async def _listening(app: web.Application, host: str, port: int, section: str) -> AsyncIterator[str]:
     """The application on an address, which is yielded as a URL. Leaving stops accepting, then waits for answers."""
-    runner = web.AppRunner(app, access_log=None, logger=server_logger(), shutdown_timeout=ANSWER_S)
-    await runner.setup()
+    listener = Listener(app, section)
+    sockets = bind(host, port, section)
     try:
-        try:
-            await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
-        except OSError as error:
-            raise _cannot_listen(error, host, port, section) from None
-        actual = runner.addresses[0][1]
-        assert runner.server is not None
-        async with _beside(close_silent(runner.server), f"{section} patience"):
-            yield f"http://{f'[{host}]' if ':' in host else host}:{actual}"
+        address = url(host, sockets)
+        await listener.start(sockets)
     finally:
-        await runner.cleanup()
-
-
-def _cannot_listen(error: OSError, host: str, port: int, section: str) -> ConfigError:
-    if error.errno == errno.EADDRINUSE:
-        words, advice = f"port {port} of {host} is in use", f"stop what uses it, or choose another {section}.port"
-        return ConfigError([Fault((section, "port"), words, advice)])
-    reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
-    if error.errno in (errno.EACCES, errno.EPERM):
-        advice = "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a higher one"
-        return ConfigError([Fault((section, "port"), f"listening on {host}:{port}: {reason}", advice)])
-    advice = "0.0.0.0 means every address of this machine"
-    return ConfigError([Fault((section, "host"), f"listening on {host}:{port}: {reason}", advice)])
+        close(sockets)  # the listener has its own, so that it is gone with it
+    try:
+        yield address
+    finally:
+        await listener.stop()
 
 
 @asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, NoReturn], name: str) -> AsyncIterator[None]:
+async def beside(work: Coroutine[Any, Any, NoReturn], name: str) -> AsyncIterator[None]:
     """Work that goes on until the block is left."""
     task = asyncio.create_task(work, name=name)
     try:
@@ -129,7 +229,7 @@ async def _beside(work: Coroutine[Any, Any, NoReturn], name: str) -> AsyncIterat
             await task
 
 
-async def _purge_for_ever(log: OperatedLog) -> NoReturn:
+async def purge_for_ever(log: OperatedLog) -> NoReturn:
     """Deletes what is past its retention, now and then, a bounded piece at a time so that nobody waits for it."""
     while True:
         try:

@@ -52,6 +52,8 @@ class Config:
     version: str
     """Short hash of the file's text: which configuration a log line was written under."""
     warnings: tuple[str, ...] = ()
+    text: bytes = field(default=b"", repr=False)
+    """The file as read: what other processes of the same service are given, whatever stands in the file by then."""
 
     def secrets(self) -> tuple[str, ...]:
         """Every credential, for redaction; longest first."""
@@ -115,13 +117,15 @@ def read(raw: bytes | str, path: Path, env: Mapping[str, str], clock: Clock = sy
             "rules": None if rules_as_written is None else tuple(plain(rules_as_written)),
         }
     )
+    text = raw.encode() if isinstance(raw, str) else raw
     return Config(
         settings=settings,
         destinations=destinations,
         rules=rules,
         path=path,
-        version=hashlib.sha256(raw.encode() if isinstance(raw, str) else raw).hexdigest()[:12],
+        version=hashlib.sha256(text).hexdigest()[:12],
         warnings=crosscheck.warnings(settings, destinations, clock()),
+        text=text,
     )
 
 

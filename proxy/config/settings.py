@@ -206,6 +206,8 @@ class RelaySettings(Section):
     """The longest pause between two attempts while a platform is down."""
     probe_s: Annotated[float, Field(ge=1)] = 300.0
     """How often a destination paused for broken credentials is tried again."""
+    process: Literal["inline", "own"] = "inline"
+    """inline: within the one process that collects; own: a process of its own, as always with several workers."""
 
 
 class Settings(Section):
@@ -227,6 +229,8 @@ class Settings(Section):
     """What counts before and beside the visitor's own words."""
     bots: BotSettings = BotSettings()
     """Crawlers."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that collect, on one port. With several, the relay is a process too and all are supervised."""
     data: Path = Path("data")
     """Folder of the event log and, unless `keys` is given, of the key file. Relative to the configuration file."""
     keys: Credential | None = None

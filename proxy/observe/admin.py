@@ -8,7 +8,7 @@ the public one. With a token every request must carry it (`Authorization: Bearer
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 import proxy
 from proxy.clock import SECOND_MS, Clock
@@ -30,8 +31,21 @@ from proxy.observe import metrics
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
+Measured = Callable[[], Awaitable[Collector]]
+"""Gives what `/metrics` shows."""
+
+
+async def own_measures() -> Collector:
+    """Of this process, for a service that is one."""
+    return metrics.registry
+
+
 def make_admin_app(
-    settings: AdminSettings, destinations: Mapping[str, Destination], log: EventLog, clock: Clock
+    settings: AdminSettings,
+    destinations: Mapping[str, Destination],
+    log: EventLog,
+    clock: Clock,
+    measured: Measured = own_measures,
 ) -> web.Application:
     async def show_metrics(_: web.Request) -> web.Response:
         """Gauges of the log are measured now; everything else has been counted as it happened. A log that cannot be
@@ -39,7 +53,7 @@ def make_admin_app(
         with suppress(LogUnavailable):
             _measure(await log.stats(), clock())
         return web.Response(
-            body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST, **_NO_STORE}
+            body=generate_latest(await measured()), headers={"Content-Type": CONTENT_TYPE_LATEST, **_NO_STORE}
         )
 
     async def show_status(_: web.Request) -> web.Response:

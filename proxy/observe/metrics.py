@@ -39,4 +39,5 @@ destination_waiting = _gauge(
     "destination_waiting_events", "Events between a destination's cursor and the head.", "destination"
 )
 destination_lag_seconds = _gauge("destination_lag_seconds", "Age of the oldest waiting event.", "destination")
+process_restarts = _counter("process_restarts_total", "Processes that ended by themselves and were replaced.", "role")
 log_bytes = _gauge("log_bytes", "Size of the log's files.")

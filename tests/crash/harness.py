@@ -1,10 +1,11 @@
 """Kill `firsthand serve` under load, again and again, and count what was lost.
 
-    python tests/crash/harness.py --kills 50 [--seed 7] [--clients 16]
+    python tests/crash/harness.py --kills 50 [--seed 7] [--clients 16] [--workers 2]
 
 The harness is the site (it posts events and remembers which were acknowledged) and the platform (the strict stand-in for
 Meta, which sometimes answers 503). Between two kills the service runs for a random time, so SIGKILL meets every moment of
-accepting, committing, sending and settling. At the end every acknowledged event must have arrived, or be a dead letter.
+accepting, committing, sending and settling. With several workers each kill meets one process of the service by chance: a
+collector, the relay, or the parent (and the others with it; then the service is started again). At the end every acknowledged event must have arrived, or be a dead letter.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ CONFIG = """\
 site: {{origins: ["https://www.shop.example"]}}
 listen: {{host: 127.0.0.1, port: {port}}}
 admin: {{port: null}}
+workers: {workers}
 data: data
 keys: ${{KEYS}}
 relay: {{wait_s: 0.05, backoff_max_s: 1}}
@@ -122,6 +124,18 @@ class Service:
                 await asyncio.sleep(0.02)
         raise RuntimeError("serve did not start:\n" + (self.folder / "serve.log").read_text()[-2000:])
 
+    async def kill_one(self, dice: random.Random) -> None:
+        """SIGKILL for one process by chance. When that was all, or the parent, the service is started again."""
+        assert self._process
+        pid = self._process.pid
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        victim = dice.choice([pid, *children])
+        if victim != pid:
+            os.kill(victim, signal.SIGKILL)
+            return
+        await self.end(signal.SIGKILL)
+        await self.start()
+
     async def end(self, how: signal.Signals) -> None:
         assert self._process
         if self._process.returncode is None:
@@ -177,14 +191,16 @@ async def client(tally: Tally, port: int, name: int, stop: asyncio.Event) -> Non
                 await asyncio.sleep(0.05)
 
 
-async def run(kills: int, seed: int, clients: int) -> tuple[Tally, set[str]]:
+async def run(kills: int, seed: int, clients: int, workers: int = 1) -> tuple[Tally, set[str]]:
     """The whole experiment; returns the tally and the ids of the dead letters."""
     dice = random.Random(seed)
     tally, stop = Tally(), asyncio.Event()
     with tempfile.TemporaryDirectory(prefix="firsthand-crash-") as name:
         folder = Path(name)
         ports = free_port(), free_port()
-        (folder / "config.yaml").write_text(CONFIG.format(port=ports[0], platform=ports[1], token=TOKEN))
+        (folder / "config.yaml").write_text(
+            CONFIG.format(port=ports[0], platform=ports[1], token=TOKEN, workers=workers)
+        )
         runner = await platform(tally, ports[1], dice)
         service = Service(folder, ports[0])
         try:
@@ -192,9 +208,8 @@ async def run(kills: int, seed: int, clients: int) -> tuple[Tally, set[str]]:
             load = [asyncio.create_task(client(tally, ports[0], n, stop)) for n in range(clients)]
             for _ in range(kills):
                 await asyncio.sleep(dice.uniform(0.05, 1.0))
-                await service.end(signal.SIGKILL)
+                await service.kill_one(dice)
                 tally.kills += 1
-                await service.start()
             await asyncio.sleep(0.5)
             stop.set()
             await asyncio.gather(*load)
@@ -226,7 +241,8 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args()
-    outcome = asyncio.run(run(args.kills, args.seed, args.clients))
+    outcome = asyncio.run(run(args.kills, args.seed, args.clients, args.workers))
     print(report(*outcome))
     raise SystemExit(1 if outcome[0].lost(outcome[1]) else 0)

@@ -12,3 +12,10 @@ async def test_nothing_acknowledged_is_lost_when_serve_is_killed():
     assert len(tally.acknowledged) > 50, report(tally, dead)
     assert not tally.lost(dead), report(tally, dead)
     assert not tally.refused, report(tally, dead)
+
+
+async def test_nothing_acknowledged_is_lost_when_any_of_its_processes_is_killed():
+    tally, dead = await run(kills=8, seed=12, clients=8, workers=2)
+    assert len(tally.acknowledged) > 50, report(tally, dead)
+    assert not tally.lost(dead), report(tally, dead)
+    assert not tally.refused, report(tally, dead)
