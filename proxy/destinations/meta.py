@@ -298,7 +298,7 @@ def _digests(values: Iterable[str], normalise: Callable[[str], str | None]) -> l
     """As `match_keys.keyed`; digests made by Meta's own library keep the suffix it appends."""
     found: dict[str, None] = {}
     for value in values:
-        if made := _LIBRARY_DIGEST.fullmatch(value.strip()):
+        if len(value) > hashing.DIGITS and (made := _LIBRARY_DIGEST.fullmatch(value.strip())):
             digest = made[1].lower()
             if not hashing.is_junk_digest(digest):
                 found[f"{digest}.{made[2]}"] = None

@@ -12,7 +12,8 @@ import re
 JUNK = frozenset({"", "null", "undefined", "none", "nan", "n/a", "[object object]", "+", "-"})
 """What templates and scripts write when they have nothing, in lower case. Its digest matches nobody, or everybody."""
 
-_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
+DIGITS = 64
+_DIGEST = re.compile(rf"[0-9a-fA-F]{{{DIGITS}}}")
 
 
 def sha256_hex(text: str) -> str:
@@ -36,7 +37,7 @@ def digest_in(text: str) -> str | None:
     The digest of junk counts as no digest at all: see `is_junk_digest`.
     """
     text = text.strip()
-    return text.lower() if _DIGEST.fullmatch(text) else None
+    return text.lower() if len(text) == DIGITS and _DIGEST.fullmatch(text) else None
 
 
 def is_junk_digest(digest: str) -> bool:

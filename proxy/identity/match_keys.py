@@ -120,6 +120,9 @@ def external_id(value: str) -> str | None:
 
 def clean(value: str) -> str | None:
     """Composed, lower case, trimmed (byte order marks too); None for junk."""
+    if value.isascii():  # nothing to compose; most of what shops in most countries send
+        text = value.lower().strip()
+        return None if text in hashing.JUNK else text
     text = unicodedata.normalize("NFC", value).lower().strip().strip("\ufeff\u200b").strip()
     return None if text in hashing.JUNK or _LONE_SURROGATE.search(text) else text
 
@@ -138,9 +141,12 @@ def keyed(values: Iterable[str], normalise: Callable[[str], str | None]) -> list
 
 
 def _unless_junk(text: str) -> str | None:
-    text = unicodedata.normalize("NFC", text)  # what was taken out may have stood between a letter and its accent
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)  # what was taken out may have stood between a letter and its accent
     return None if text in hashing.JUNK else text
 
 
 def _letters_and_digits(text: str) -> str:
+    if text.isascii() and text.isalnum():
+        return text
     return "".join(char for char in text if unicodedata.category(char)[0] in "LMN")

@@ -29,7 +29,10 @@ _CANADA = (
 
 def fold(text: str) -> str:
     """Only the letters a-z: `Côte d'Ivoire` -> `cotedivoire`, `Åland Islands` -> `alandislands`."""
-    return "".join(char for char in unicodedata.normalize("NFKD", text.lower()) if "a" <= char <= "z")
+    text = text.lower()
+    if text.isascii() and text.isalpha():
+        return text
+    return "".join(char for char in unicodedata.normalize("NFKD", text) if "a" <= char <= "z")
 
 
 def _countries() -> dict[str, str]:
