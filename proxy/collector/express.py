@@ -28,6 +28,7 @@ _MOST_HEADERS = 60
 _UNUSUAL = frozenset(
     {"transfer-encoding", "content-encoding", "expect", "upgrade", "sec-websocket-key1", "trailer", "te"}
 )
+_PRINTABLE = bytes(range(32, 127))
 _END = b"\r\n\r\n"
 
 
@@ -97,9 +98,9 @@ def read(chunk: bytes, first_line: bytes) -> Usual | None:
     end = chunk.find(_END, len(first_line), _LONGEST_HEAD)
     if end < 0:
         return None
-    try:
-        lines = chunk[len(first_line) : end].decode("ascii").split("\r\n")
-    except UnicodeDecodeError:
+    head = chunk[len(first_line) : end]
+    lines = head.decode("latin-1").split("\r\n")
+    if head.translate(None, _PRINTABLE) != b"\r\n" * (len(lines) - 1):
         return None
     fields = {}
     for line in lines:
@@ -113,7 +114,6 @@ def read(chunk: bytes, first_line: bytes) -> Usual | None:
         or len(lines) > _MOST_HEADERS
         or "" in fields
         or not "".join(fields).replace("-", "").isalnum()
-        or not "".join(lines).isprintable()
         or "host" not in fields
         or not _UNUSUAL.isdisjoint(fields)
         or fields.get("connection", "keep-alive") != "keep-alive"
