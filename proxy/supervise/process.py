@@ -43,10 +43,15 @@ class Process:
         """Returns at once; see `prepared`. Its output is ours."""
         ours, theirs = socket.socketpair()
         inherited = tuple(one.fileno() for one in sockets) if role is Role.COLLECTOR else ()
-        with theirs:
+        try:
             child = await asyncio.create_subprocess_exec(
                 *command, str(theirs.fileno()), stdin=DEVNULL, pass_fds=(theirs.fileno(), *inherited)
             )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         channel = await Channel.open(ours)
         channel.send(Begin(role, os.fspath(config.path.absolute()), config.text, inherited))
         return cls(role, child, channel)
