@@ -17,7 +17,8 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from proxy.collector.bad_http import server_logger
+from proxy.collector.bad_http import HEADER_MAX, server_logger
+from proxy.collector.express import ExpressRunner
 from proxy.collector.patience import close_silent
 from proxy.errors import ConfigError, Fault
 
@@ -68,7 +69,9 @@ class Listener:
     """One application, for as long as it is served. The sockets stay open: their owner closes them."""
 
     def __init__(self, app: web.Application, name: str) -> None:
-        self._runner = web.AppRunner(app, access_log=None, logger=server_logger(), shutdown_timeout=ANSWER_S)
+        self._runner = ExpressRunner(
+            app, access_log=None, logger=server_logger(), shutdown_timeout=ANSWER_S, max_field_size=HEADER_MAX
+        )
         self._name = name
         self._hurry = asyncio.Event()
         self._patience: asyncio.Task[NoReturn] | None = None

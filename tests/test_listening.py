@@ -7,7 +7,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from proxy.clock import system_clock
+from proxy.collector.app import make_app
+from proxy.config.load import read
 from proxy.listening import Listener, bind, close, url
+from proxy.log.memory import MemoryLog
+from proxy.privacy.keys import Keyring, generate_key
 
 
 def app_that_says(word):
@@ -79,3 +84,23 @@ def test_every_address_of_a_name_is_bound():
     found = bind("::1", 0, "listen")
     assert [one.family for one in found] == [socket.AF_INET6]
     close(found)
+
+
+async def test_many_cookies_are_no_offence_and_too_many_are_answered_without_quoting_them(sockets, tmp_path):
+    """Sites that set three kilobytes here and there push a visitor over aiohttp's 8 kB; his sale must not be lost."""
+    config = await asyncio.to_thread(
+        read, "site: {origins: [https://www.shop.example]}\nconsent: {default: granted}", tmp_path / "c.yaml", {}
+    )
+    app = await asyncio.to_thread(make_app, config, MemoryLog(system_clock), Keyring.parse(generate_key()))
+    listener = Listener(app, "public")
+    await listener.start(sockets)
+    headers = {"Origin": "https://www.shop.example", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/156.0"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        for size, status in ((30_000, 204), (60_000, 400)):
+            cookies = {"Cookie": f"other={'secret' * (size // 6)}"}
+            address = url("127.0.0.1", sockets) + "/e"
+            async with http.post(address, data=b'{"name": "lead"}', headers=cookies) as reply:
+                assert reply.status == status
+                assert b"secret" not in await reply.read()
+                assert status == 204 or reply.content_type == "application/json"
+    await listener.stop()

@@ -8,15 +8,31 @@ from __future__ import annotations
 
 import logging
 import traceback
+from http import HTTPStatus
 
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from proxy.collector.answers import RequestRefusal
 from proxy.observe.logs import get_logger
 from proxy.observe.metrics import requests_refused
 
+HEADER_MAX = 32_768
+"""Bytes of one header line. A visitor of a busy site carries more cookies than aiohttp's 8 kB hold, and is no attacker."""
+
 _log = get_logger("collector")
 _noise = requests_refused.labels(RequestRefusal.BAD_HTTP)
+
+
+def unreadable(status: int) -> web.Response:
+    """Instead of aiohttp's page, which quotes what came, cookies included."""
+    ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    error = (
+        "this went wrong here, not at your side" if ours else "no HTTP request as we read it (headers: 32 KiB a line)"
+    )
+    response = web.json_response({"error": error}, status=status)
+    response.force_close()
+    return response
 
 
 class _Faults(logging.Handler):

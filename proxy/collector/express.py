@@ -21,9 +21,10 @@ import msgspec
 from aiohttp import web
 
 from proxy.collector.answers import Reply
+from proxy.collector.bad_http import unreadable
 from proxy.collector.events import MAX_BODY, Events
 
-_LONGEST_HEAD = 8_000  # characters; below every limit of aiohttp's own
+_LONGEST_HEAD = 8_000  # characters; a longer head is rare, and read by aiohttp
 _MOST_HEADERS = 60
 _UNUSUAL = frozenset(
     {"transfer-encoding", "content-encoding", "expect", "upgrade", "sec-websocket-key1", "trailer", "te"}
@@ -146,6 +147,15 @@ class Connection(web.RequestHandler):
             if data:
                 self._left_off = data[-len(_END) :]
             super().data_received(data)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        return unreadable(super().handle_error(request, status, exc, message).status)
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's signature
         if self._under_way is not None:
