@@ -18,7 +18,7 @@ from proxy.observe.logs import get_logger
 from proxy.observe.metrics import requests_refused
 
 HEADER_MAX = 32_768
-"""Bytes of one header line. A visitor of a busy site carries more cookies than aiohttp's 8 kB hold, and is no attacker."""
+"""Bytes of one header line. Visitors of busy sites carry more cookies than aiohttp's 8 kB hold, and attack nobody."""
 
 _log = get_logger("collector")
 _noise = requests_refused.labels(RequestRefusal.BAD_HTTP)
