@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic.fields import FieldInfo
+
 from proxy.config.words import is_secret
 from proxy.config.written import comment, help_text, is_filled_in, scalar, variable
 from proxy.destinations import load_all
@@ -53,7 +55,7 @@ def asked(model: type[DestinationSettings]) -> list[str]:
 
 
 def credentials(model: type[DestinationSettings]) -> list[str]:
-    """Keys that come from the environment."""
+    """Keys that come from the environment, or from a file of their own."""
     return [
         name for name, entry in model.model_fields.items() if is_filled_in(name, entry) and is_secret(entry.annotation)
     ]
@@ -95,43 +97,77 @@ def _lines(answers: Answers) -> Iterator[str]:
     yield "# Accounts on platforms. The names are yours; rules, logs and metrics use them."
     yield "destinations:"
     for kind, values in answers.destinations.items():
-        yield from _destination(kind, kinds[kind].Settings, values)
+        yield from destination_lines(name_of(kind), kind, values)
         yield ""
     yield _RULES.format(every=scalar([name_of(kind) for kind in answers.destinations]))
 
 
-def _destination(kind: str, model: type[DestinationSettings], values: Mapping[str, Any]) -> Iterator[str]:
-    name = name_of(kind)
+def destination_lines(name: str, kind: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """One entry of `destinations`, indented as it stands there."""
+    model = load_all()[kind].Settings
     yield f"  {name}:"
     yield f"    kind: {kind}"
     for key, entry in model.model_fields.items():
         if key in values:
             value = scalar(values[key])
         elif key in credentials(model):
-            value = f"${{{variable(name, key)}}}"
+            value = scalar(_credential(name, key, entry))
         else:
             continue
         yield from comment(help_text(entry), "    ")
         yield f"    {key}: {value}"
 
 
+def _credential(name: str, key: str, entry: FieldInfo) -> str:
+    """Where a credential comes from: a file if that is its usual place (its example says so), else a variable."""
+    example = next(iter(entry.examples or ()), "")
+    return example if str(example).startswith("${file:") else f"${{{variable(name, key)}}}"
+
+
+def credential_files(answers: Answers) -> dict[str, str]:
+    """Key -> the reference to the file it is read from, for credentials that come from one."""
+    kinds = load_all()
+    found = {}
+    for kind in answers.destinations:
+        model = kinds[kind].Settings
+        for key in credentials(model):
+            source = _credential(kind, key, model.model_fields[key])
+            if source.startswith("${file:"):
+                found[key] = source
+    return found
+
+
 def env_text(answers: Answers) -> str:
     """`.env.example`: every variable the configuration refers to, without values."""
-    kinds = load_all()
     lines = [
         "# Copy to .env, fill in, keep it out of version control (chmod 600).",
         "# In a shell:  set -a; . ./.env; set +a      With Docker:  docker run --env-file .env …",
         "",
     ]
     for kind in answers.destinations:
-        model = kinds[kind].Settings
-        for key in credentials(model):
-            lines += comment(f"{name_of(kind)}: {model.model_fields[key].description}")
-            lines += [f"{variable(name_of(kind), key)}=", ""]
+        lines += env_lines(name_of(kind), kind)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def env_lines(name: str, kind: str) -> list[str]:
+    """The variables of one destination, without values."""
+    model = load_all()[kind].Settings
+    lines = []
+    for key in _in_variables(name, model):
+        lines += [*comment(f"{name}: {model.model_fields[key].description}"), f"{variable(name, key)}=", ""]
+    return lines
 
 
 def variables(answers: Answers) -> list[str]:
     """The environment variables that must be set before it starts."""
     kinds = load_all()
-    return [variable(name_of(kind), key) for kind in answers.destinations for key in credentials(kinds[kind].Settings)]
+    return [
+        variable(name_of(kind), key)
+        for kind in answers.destinations
+        for key in _in_variables(name_of(kind), kinds[kind].Settings)
+    ]
+
+
+def _in_variables(name: str, model: type[DestinationSettings]) -> list[str]:
+    entries = model.model_fields
+    return [key for key in credentials(model) if not _credential(name, key, entries[key]).startswith("${file:")]

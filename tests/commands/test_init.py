@@ -128,3 +128,76 @@ def test_the_way_on_is_told(tmp_path):
     output = complete(tmp_path).output
     assert "put META_ACCESS_TOKEN into .env" in output
     assert "firsthand check --live" in output
+
+
+GOOGLE = (
+    "--destination",
+    "google_ads:customer_id=123-456-7890,conversion_actions.purchase=987654,conversion_actions.lead=5",
+)
+
+
+def test_a_table_is_given_entry_by_entry_and_a_key_file_is_left_to_the_operator(tmp_path):
+    result = run(tmp_path, "--yes", "--origin", "https://a.example", *GOOGLE)
+    assert result.exit_code == 0, result.output
+    written = (tmp_path / "config.yaml").read_text()
+    assert '    conversion_actions: {purchase: "987654", lead: "5"}\n' in written
+    assert "service_account: ${file:/run/secrets/google.json}\n" in written
+    assert "put the file of service_account where" in result.output
+    assert "SERVICE_ACCOUNT" not in (tmp_path / ".env.example").read_text()
+
+
+def test_a_table_is_asked_for_in_one_line(tmp_path):
+    answers = ["https://a.example", "google_ads", "1234567890", "purchase", "purchase=987654 lead=5", "", ""]
+    result = run(tmp_path, input="\n".join([*answers, ""]))
+    assert result.exit_code == 0, result.output
+    assert "'purchase' does not fit google_ads conversion_actions" in result.output
+    assert '{purchase: "987654", lead: "5"}' in (tmp_path / "config.yaml").read_text()
+
+
+def added(folder, *options, **kwargs):
+    return run(folder, "--add", *options, **kwargs)
+
+
+def test_one_more_destination_is_shown_and_nothing_written(tmp_path):
+    complete(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    result = added(tmp_path, "tiktok:pixel_code=C123", "--yes")
+    assert result.exit_code == 0, result.output
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert "TIKTOK_ACCESS_TOKEN=\n" in result.output
+    assert "send_to: [tiktok]" in result.output
+
+
+@pytest.mark.parametrize("kind", ["tiktok:pixel_code=C123", "meta:pixel_id=77", "webhook:url=https://crm.example/in"])
+def test_what_is_shown_works_where_it_is_pasted(tmp_path, kind):
+    complete(tmp_path)
+    shown = added(tmp_path, kind, "--yes").output
+    block = shown.partition("config.yaml:\n\n")[2].partition("\n\n")[0]
+    config = tmp_path / "config.yaml"
+    config.write_text(config.read_text().replace("\ndestinations:\n", f"\ndestinations:\n{block}\n"))
+    names = {line.partition("=")[0] for line in shown.splitlines() if line.endswith("=")}
+    loaded = load(config, {**ENV, **dict.fromkeys(names, "a-credential")})
+    assert {one.kind for one in loaded.destinations.values()} == {"meta", kind.partition(":")[0]}
+
+
+def test_a_second_one_of_a_kind_gets_a_name_of_its_own(tmp_path):
+    complete(tmp_path)
+    result = added(tmp_path, "meta", input="4711\n")
+    assert "\n  meta-2:\n    kind: meta\n" in result.output
+    assert '    pixel_id: "4711"\n' in result.output
+    assert "    access_token: ${META_2_ACCESS_TOKEN}\n" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["tikok"], "no such platform: tikok"),
+        (["tiktok", "--yes"], "--yes needs --add tiktok:pixel_code=…"),
+        (["google_ads:customer_id=1,conversion_actions=5"], "expected KEY=VALUE with one of customer_id, conversion"),
+        (["google_ads:customer_id=1"], "does not fit google_ads customer_id"),
+    ],
+)
+def test_what_cannot_be_added_is_said(tmp_path, options, told):
+    result = added(tmp_path, *options)
+    assert result.exit_code != 0
+    assert told in result.output
