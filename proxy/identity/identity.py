@@ -46,6 +46,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     fbc: str | None = None
     found: Found = NOTHING  # in the other platforms' cookies
     kept: Remembered | None = None  # what `_fh` held when the request came
+    kept_text: str = ""  # and its value, to the byte
     sent: frozenset[str] = frozenset()  # cookie names of ours that came, usable or not
     consent: Consent | None = None  # the visitor's latest word among the events so far
 
@@ -56,8 +57,11 @@ def read(cookie_header: str, codec: VisitorCookie, keep: Keeping, now_ms: int) -
     if not cookie_header:
         return Identity()
     came = read_cookies(cookie_header, keep.names)
-    opened = [kept for value in came.get(keep.visitor, ()) if (kept := codec.decode(value)) is not None]
-    kept = min(opened, key=lambda found: found.visitor.first_seen, default=None)
+    kept, kept_text = None, ""
+    for value in came.get(keep.visitor, ()):
+        opened = codec.decode(value)
+        if opened is not None and (kept is None or opened.visitor.first_seen < kept.visitor.first_seen):
+            kept, kept_text = opened, value
     return Identity(
         visitor=kept.visitor if kept else None,
         click_ids=kept.click_ids if kept else {},
@@ -65,6 +69,7 @@ def read(cookie_header: str, codec: VisitorCookie, keep: Keeping, now_ms: int) -
         fbc=meta_cookies.newest_fbc(came.get(FBC, ())),
         found=_in_platform_cookies(keep, came, kept, now_ms) if keep.has_platforms else NOTHING,
         kept=kept,
+        kept_text=kept_text,
         sent=frozenset(came),
     )
 
@@ -130,7 +135,7 @@ def set_cookies(
             remembered = Remembered(visitor=visitor, seen_at=now_ms, cookies=measured)
         age_ms = 0 if settings.rolling else now_ms - visitor.first_seen
         max_age_s = max(0, settings.max_age_days * DAY_S - age_ms // 1000)
-        value = codec.encode(remembered) if max_age_s else ""
+        value = codec.renew(remembered, identity.kept, identity.kept_text) if max_age_s else ""
         headers.append(
             set_cookie(settings.name, value, domain=domain.domain, max_age_s=max_age_s, secure=secure, http_only=True)
         )
@@ -202,7 +207,7 @@ def _advertise(
         identity = replace(identity, found=replace(identity.found, clicks=still))
     else:
         clicks = merge(identity.click_ids, fresh, now_ms)
-    kept_fbp, kept_fbc = _restorable(identity.kept, now_ms) if keep.reads_meta else (None, None)
+    kept_fbp, kept_fbc = _restorable(identity, now_ms) if keep.reads_meta else (None, None)
 
     landed = in_url["fbclid"].value if "fbclid" in in_url and "fbclid" not in given else None
     if given_fbc is not None and landed in (None, meta_cookies.fbclid_of(given_fbc)):
@@ -234,6 +239,8 @@ def _seen_ms(event: Event, now_ms: int) -> int:
 
 def _stated(event: Event) -> tuple[str | None, str | None]:
     """The valid `fbp` and `fbc` an event itself brings. Some senders put a whole `fbc` where the click belongs."""
+    if not (event.browser_ids or event.click_ids):
+        return None, None
     fbp, fbc = event.browser_ids.get("fbp", ""), event.browser_ids.get("fbc", "")
     click = event.click_ids.get("fbclid")
     if click is not None and not meta_cookies.valid_fbc(fbc):
@@ -241,11 +248,14 @@ def _stated(event: Event) -> tuple[str | None, str | None]:
     return fbp if meta_cookies.valid_fbp(fbp) else None, fbc if meta_cookies.valid_fbc(fbc) else None
 
 
-def _restorable(kept: Remembered | None, now_ms: int) -> tuple[str | None, str | None]:
+def _restorable(identity: Identity, now_ms: int) -> tuple[str | None, str | None]:
     """The `fbp` and `fbc` to give back to a browser that lost them: those its own cookies could still hold."""
+    kept = identity.kept
     if kept is None or now_ms - kept.seen_at > KEEP_MS:
         return None, None
-    created = meta_cookies.created_at_ms(kept.fbc) if kept.fbc is not None else None
+    if kept.fbc is None or kept.fbc == identity.fbc:
+        return kept.fbp, None
+    created = meta_cookies.created_at_ms(kept.fbc)
     return kept.fbp, kept.fbc if created is not None and now_ms - created <= KEEP_MS else None
 
 

@@ -13,7 +13,8 @@ import binascii
 
 import msgspec
 
-from proxy.event import ClickId, Visitor
+from proxy.clock import DAY_MS
+from proxy.event import ClickId, Visitor, replace
 from proxy.identity.meta_cookies import fbclid_of
 from proxy.privacy.keys import Keyring
 
@@ -25,7 +26,8 @@ _PURPOSE = "visitor cookie"
 
 
 class Remembered(msgspec.Struct, frozen=True, kw_only=True):
-    """What the cookie holds. `seen_at`: ms, when it was last written; `fbp` counts as forgotten 90 days after that."""
+    """What the cookie holds. `seen_at`: ms, when it was last sealed, which may be a day before it was last set; `fbp`
+    counts as forgotten 90 days after that."""
 
     visitor: Visitor
     seen_at: int
@@ -70,12 +72,25 @@ class VisitorCookie:
                 return text
             clicks.pop()
 
+    def renew(self, remembered: Remembered, before: Remembered | None, text: str) -> str:
+        """As `encode`, for a browser that brought `text`, which holds `before`. Where that is no older than a day and
+        says the same, sealed with the first key, it goes back as it came: `Max-Age` beside it starts anew all the
+        same. Saves 3 of the 8 us that all cookies of an answer take (tests/bench/ingest.py --parts)."""
+        if (
+            before is not None
+            and 0 <= remembered.seen_at - before.seen_at < DAY_MS
+            and replace(remembered, seen_at=before.seen_at) == before
+            and self._keyring.is_current(binascii.a2b_base64(_plain(text[:8])))
+        ):
+            return text
+        return self.encode(remembered)
+
     def decode(self, value: str) -> Remembered | None:
         """None unless this keyring sealed it."""
         if len(value) > MAX_CHARS:
             return None
         try:
-            text = value.replace("-", "+").replace("_", "/")  # `translate` takes twenty times as long
+            text = _plain(value)
             sealed = binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
         except ValueError:  # binascii.Error is one; so is what non-ASCII text raises
             return None
@@ -113,3 +128,8 @@ class VisitorCookie:
         )
         sealed = self._keyring.seal(_PURPOSE, self._encoder.encode(packed))
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+
+def _plain(text: str) -> str:
+    """Base64 as `binascii` reads it."""
+    return text.replace("-", "+").replace("_", "/")  # `translate` takes twenty times as long

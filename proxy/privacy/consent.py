@@ -21,7 +21,6 @@ BY_DEFAULT = "default"
 BY_SIGNAL = "gpc"
 """`Consent.source` when the visitor has said nothing and `Sec-GPC: 1` refused something."""
 
-_DECIDED = (Purpose.MARKETING, Purpose.ANALYTICS, Purpose.PERSONALIZATION)  # purposes that need a yes
 _SOLD = frozenset({Purpose.MARKETING, Purpose.PERSONALIZATION, Purpose.SALE})  # purposes a refused sale stops
 _GRANTED, _DENIED, _UNKNOWN = ConsentState.GRANTED, ConsentState.DENIED, ConsentState.UNKNOWN
 
@@ -100,7 +99,7 @@ def minimise(event: Event) -> Event | None:
     - Analytics or personalization only: also without `user`, and without `visitor` unless analytics is granted.
     """
     consent = event.consent
-    if all(consent.state(purpose) is not _GRANTED for purpose in _DECIDED):
+    if _GRANTED not in (consent.marketing, consent.analytics, consent.personalization):
         return None
     if may_advertise(consent):
         return event

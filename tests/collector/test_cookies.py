@@ -107,3 +107,15 @@ async def test_unusable_cookies_are_counted_by_name(shop, count):
     ttp, foreign = count("cookies_rejected", cookie="_ttp"), count("cookies_rejected", cookie="_scid")
     await shop.post(lead(GRANTED), headers=header({"_ttp": "undefined", "_scid": "undefined", "_epik": "ok"}))
     assert (ttp(), foreign()) == (1, 0)
+
+
+async def test_the_visitor_cookie_is_renewed_on_every_answer_and_sealed_anew_once_a_day(shop, clock):
+    came = set_by(await shop.post(lead(GRANTED), headers=header(CAME)))["_fh"]
+    browser = header({**CAME, "_fh": came.split(";")[0]})
+    assert "Max-Age=34128000" in came
+    clock.now_ms += 86_400_000 - 1
+    assert set_by(await shop.post(lead(GRANTED), headers=browser))["_fh"] == came
+    clock.now_ms += 1
+    later = set_by(await shop.post(lead(GRANTED), headers=browser))["_fh"]
+    assert later.split("; ")[1:] == came.split("; ")[1:]
+    assert later != came

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from proxy.event import ClickId, Visitor
+from proxy.clock import DAY_MS
+from proxy.event import ClickId, Visitor, replace
 from proxy.identity.click_ids import PARAMETERS
 from proxy.identity.cookie_header import cookie_values, set_cookie
 from proxy.identity.meta_cookies import fbc, fbp
@@ -151,3 +152,44 @@ def test_a_visitor_id_is_short_lower_case_and_never_looks_like_a_hash(number):
 
 def test_visitor_ids_keep_all_128_bits():
     assert len({visitor_id(1 << bit) for bit in range(128)} | {visitor_id(0)}) == 129
+
+
+# Renewing
+
+
+@given(remembered, st.integers(0, DAY_MS - 1))
+def test_what_has_not_changed_since_yesterday_goes_back_as_it_came(what, later):
+    text = CODEC.encode(what)
+    assert CODEC.renew(replace(what, seen_at=what.seen_at + later), what, text) == text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seen_at": NOW + DAY_MS},
+        {"seen_at": NOW - 1},
+        {"visitor": Visitor(id="v_b", first_seen=NOW)},
+        {"click_ids": {"gclid": ClickId(value="x", clicked_at=NOW)}},
+        {"fbp": fbp(1, NOW)},
+        {"fbc": fbc("x", NOW)},
+        {"cookies": {"_ttp": "x"}},
+    ],
+)
+def test_what_has_is_sealed_again(change):
+    before, now = some(), some(**change)
+    text = CODEC.encode(before)
+    again = CODEC.renew(now, before, text)
+    assert again != text
+    assert CODEC.decode(again) == now
+
+
+def test_what_an_old_key_sealed_is_sealed_again_with_the_new_one():
+    text = CODEC.encode(some())
+    rotated = VisitorCookie(Keyring.parse(f"{NEW_KEY} {KEY}"))
+    again = rotated.renew(some(), rotated.decode(text), text)
+    assert again != text
+    assert VisitorCookie(Keyring.parse(NEW_KEY)).decode(again) == some()
+
+
+def test_a_new_visitor_has_nothing_to_give_back():
+    assert CODEC.decode(CODEC.renew(some(), None, "")) == some()
