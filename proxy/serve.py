@@ -20,6 +20,7 @@ from aiohttp import web
 
 from proxy.clock import system_clock
 from proxy.collector.app import make_app
+from proxy.collector.garbage import look_seldom
 from proxy.config.load import Config
 from proxy.config.machine import data_folder, keyring
 from proxy.config.settings import Settings
@@ -94,6 +95,7 @@ class _Current:
         self._relay: Relay | None = None
 
     async def collect(self, sockets: Sequence[socket.socket]) -> None:
+        look_seldom()
         app = await asyncio.to_thread(make_app, self.config, self._log, self._keys)
         listener = Listener(app, "listen")
         await listener.start(sockets)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from proxy.clock import system_clock
 from proxy.collector.app import make_app
+from proxy.collector.garbage import look_seldom
 from proxy.config.load import Config, read
 from proxy.config.machine import keyring
 from proxy.errors import ProxyError
@@ -86,6 +87,7 @@ async def run(fd: int) -> None:
 async def _prepared(begin: Begin, config: Config, log: SqliteLog, keys: Keyring) -> _Work:
     if begin.role is Role.RELAY:
         return _Relaying(Relay(log, config.destinations, config.rules, config.settings.relay))
+    look_seldom()
     listener = Listener(await asyncio.to_thread(make_app, config, log, keys), "listen")
     return _Collecting(listener, [socket.socket(fileno=fd) for fd in begin.sockets])
 

@@ -106,12 +106,14 @@ async def _serve_ours(ready) -> None:
     from proxy.clock import system_clock
     from proxy.collector.app import make_app
     from proxy.collector.express import ExpressRunner
+    from proxy.collector.garbage import look_seldom
     from proxy.config.load import read
     from proxy.log.sqlite import SqliteLog
     from proxy.privacy.keys import Keyring, generate_key
 
     config = read(CONFIG, Path("config.yaml"), {})
     keyring = Keyring.parse(generate_key())
+    look_seldom()  # as `serve` does
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
         log = await SqliteLog.open(Path(folder), keyring, config.settings.log, system_clock)
         await _serve_app(make_app(config, log, keyring), ready, ExpressRunner)
