@@ -309,7 +309,7 @@ async def test_a_server_that_stays_away_is_asked_ten_times_and_then_no_more(gran
     await page.goto(site.url("/"))
     for count in range(1, 11):
         await page.clock.run_for(180_000)
-        await page.wait_for_function(f"kept == {count}")
+        await page.wait_for_function(f"kept >= {count}")
     assert len(site.requests) == 10
     await page.clock.run_for(3_600_000)
     await page.evaluate("fetch('/blank')")
