@@ -22,7 +22,7 @@ from proxy.clock import system_clock
 from proxy.collector.app import make_app
 from proxy.collector.garbage import look_seldom
 from proxy.config.load import Config
-from proxy.config.machine import data_folder, keyring
+from proxy.config.machine import data_folder, keyring, only_service
 from proxy.config.settings import Settings
 from proxy.destinations.base import Destination
 from proxy.errors import LogUnavailable
@@ -63,6 +63,7 @@ async def serve(config: Config, *, ready: Ready | None = None, load: Reread | No
     async with AsyncExitStack() as running:
         orders = running.enter_context(listening_to_signals(reloads=load is not None))
         log, keys = await running.enter_async_context(opened_log(config.settings))
+        running.enter_context(only_service(config.settings))
         await running.enter_async_context(beside(purge_for_ever(log), "upkeep"))
         current = _Current(config, log, keys)
         running.push_async_callback(current.stop_relaying)

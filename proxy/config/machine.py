@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import os
 import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from proxy.config.settings import Settings
@@ -53,6 +55,22 @@ def data_folder(settings: Settings) -> Path:
     except OSError as error:
         raise ConfigError([_no_access(("data",), f"the data folder {folder}", error)]) from None
     return folder
+
+
+@contextmanager
+def only_service(settings: Settings) -> Iterator[None]:
+    """Held by the one service of a data folder, until it ends, however it ends: two would send everything twice.
+
+    The folder must exist. Raises `ConfigError` when another holds it.
+    """
+    folder = settings.data
+    with (folder / "serve.lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            advice = "two services of one log would send everything twice; stop it, or give this one its own `data`"
+            raise ConfigError([Fault(("data",), f"another firsthand serves {folder}", advice)]) from None
+        yield
 
 
 def examine(settings: Settings) -> tuple[list[Fault], list[str]]:

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from proxy.config.load import Config
+from proxy.config.machine import only_service
 from proxy.config.settings import Settings
 from proxy.listening import url
 from proxy.observe.logs import get_logger
@@ -45,6 +46,7 @@ async def supervise(
     async with AsyncExitStack() as running:
         orders = running.enter_context(listening_to_signals(reloads=load is not None))
         log, _ = await running.enter_async_context(opened_log(config.settings))
+        running.enter_context(only_service(config.settings))
         await running.enter_async_context(beside(purge_for_ever(log), "upkeep"))
         destinations = dict(config.destinations)
         sockets = running.enter_context(bound(config.settings))

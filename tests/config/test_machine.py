@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from proxy.config.machine import data_folder, examine, keyring
+from proxy.config.machine import data_folder, examine, keyring, only_service
 from proxy.config.settings import Settings
 from proxy.errors import ConfigError
 from proxy.log.database import prepare
@@ -150,3 +150,13 @@ def test_an_address_this_machine_does_not_have_is_a_fault(settings):
         (("listen", "host"), "listening on 192.0.2.1:0")
     ]
     assert warnings == []
+
+
+def test_a_data_folder_has_one_service_at_a_time(tmp_path):
+    settings = Settings.model_validate({"site": {"origins": ["https://www.shop.example"]}, "data": tmp_path})
+    with only_service(settings):
+        with pytest.raises(ConfigError, match="another firsthand serves") as error, only_service(settings):
+            pass
+        assert "send everything twice" in str(error.value)
+    with only_service(settings):
+        pass
