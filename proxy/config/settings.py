@@ -13,8 +13,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     SerializeAsAny,
@@ -22,9 +20,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from proxy.config.origins import ascii_host, is_local, normalise_origin
+from proxy.config.section import Section, misplaced
 from proxy.destinations.base import DestinationSettings
 from proxy.identity import platform_cookies
 from proxy.identity.cookie_domain import refuse_public_suffix
@@ -33,17 +31,6 @@ Network = IPv4Network | IPv6Network
 State = Literal["granted", "denied"]
 Credential = Annotated[SecretStr, Field(min_length=1)]
 Host = Annotated[str, AfterValidator(ascii_host)]
-
-
-def misplaced(key: str, words: str, advice: str) -> PydanticCustomError:
-    """A fault that a whole section finds, about one of its keys."""
-    return PydanticCustomError("misplaced", "{words}", {"key": key, "words": words, "advice": advice})
-
-
-class Section(BaseModel):
-    """Shared behaviour of every section: unknown keys are errors, a number is fine where text is wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
 
 class SiteSettings(Section):
@@ -241,7 +228,7 @@ class Settings(Section):
     """The event log."""
     relay: RelaySettings = RelaySettings()
     """How the log is read out to the platforms."""
-    destinations: dict[str, SerializeAsAny[DestinationSettings]] = {}
+    destinations: dict[str, SerializeAsAny[DestinationSettings]] = {}  # noqa: RUF012 - pydantic copies it
     """Accounts on platforms, by a name of your choice."""
     rules: tuple[dict[str, Any], ...] | None = None
     """What goes where, top to bottom. Without this key every event goes to every destination."""
