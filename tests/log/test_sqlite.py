@@ -212,7 +212,8 @@ async def test_a_process_that_stops_in_the_middle_of_writing_holds_nobody_for_ev
     assert all(isinstance(result, LogUnavailable) and "has not moved" in str(result) for result in refused)
     with pytest.raises(LogUnavailable, match="has not moved"):
         await log.append([event("meanwhile")])
-    monkeypatch.setattr(committer, "STALL_S", 15.0)  # on a slow machine, refused and yet stored would never be new again
+    # On a slow machine, refused and yet stored would never be new again.
+    monkeypatch.setattr(committer, "STALL_S", 15.0)
     os.close(lock)
     while (await asyncio.gather(log.append([event("after")]), return_exceptions=True))[0] != 1:
         await asyncio.sleep(0)  # until the turn that came too late has been refused
