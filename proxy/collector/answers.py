@@ -34,6 +34,8 @@ class RequestRefusal(StrEnum):
     NOT_FOUND = "not_found"  # no such path
     METHOD = "method"  # no such method on that path
     BAD_HTTP = "bad_http"  # not HTTP as we speak it
+    RATE_ADDRESS = "rate_address"  # one address sent too many events
+    RATE_SITE = "rate_site"  # all browsers together did
     LOG_UNAVAILABLE = "log_unavailable"  # the event log takes nothing now
 
 

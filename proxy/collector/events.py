@@ -1,7 +1,7 @@
 """`POST /e`: a batch of events from a page or a server. Reads, collects, stores, and only then answers.
 
 204 when every event was fine (stored, stored before, or dropped without fault of the sender), 200 with a list when
-some were refused, 4xx when nothing could be used, 503 when the log takes nothing now. docs/http.md has them all.
+some were refused, 4xx when nothing could be used, 429 and 503 when the sender should come back: docs/http.md.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from proxy.collector.answers import (
     failure,
     success,
 )
+from proxy.collector.limits import TooMany
 from proxy.collector.origin import PREFLIGHT_LINES, cors_lines
 from proxy.collector.reception import Reception
 from proxy.collector.visit import Headers, Visit, connection_of, text_of
@@ -70,12 +71,15 @@ class Events:
         authorization = headers.get("Authorization")
         if authorization is not None:
             if not reception.ingest_keys.permits(authorization):
+                if (too_many := reception.stranger(headers, peer, now_ms)) is not None:
+                    return _refuse(too_many.answer, too_many.reason, now_ms)
                 return _refuse(_BAD_KEY, RequestRefusal.INGEST_KEY, now_ms)
             return reception.server(now_ms), b""
         origin = headers.get("Origin")
         if not reception.origins.permits_page(origin, headers.get("Sec-Fetch-Site")):
             return self._foreign(headers, now_ms)
-        return reception.browser(headers, peer, scheme, now_ms), cors_lines(origin)
+        visit, cors = reception.browser(headers, peer, scheme, now_ms), cors_lines(origin)
+        return _refuse(visit.answer, visit.reason, now_ms, cors) if isinstance(visit, TooMany) else (visit, cors)
 
     async def take(self, visit: Visit, cors: bytes, body: bytes) -> Reply:
         """The answer, once the events in `body` are on disk."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from proxy.collector.answers import LOG_UNAVAILABLE, NO_STORE, Answer, RequestRefusal
+from proxy.collector.limits import TooMany
 from proxy.collector.reception import Reception
 from proxy.collector.visit import connection_of, readable, text_of
 from proxy.errors import LogUnavailable
@@ -43,13 +44,18 @@ class Pixel:
         self._reception = reception
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """Always the image, whatever became of the event; but 503 when the log takes nothing, so that it shows."""
+        """Always the image, whatever became of the event; but 503 when the log takes nothing, so that it shows, and 429
+        when the sender is over its limit."""
         reception = self._reception
         now_ms = reception.clock()
         url = readable(request.query.get("url", "")) or text_of(request.headers, "Referer")
         if not self._is_ours(url, request.headers.get("Sec-Fetch-Site")):
             requests_refused.labels(RequestRefusal.ORIGIN).inc()
             return _GIF.reply(now_ms)
+        visit = reception.browser(request.headers, *connection_of(request), now_ms, "pixel")
+        if isinstance(visit, TooMany):
+            requests_refused.labels(visit.reason).inc()
+            return visit.answer.reply(now_ms)
         name = readable(request.query.get("name", "")) or "page_view"
         parsed = parse(
             encode_json({"name": name, "page": {"url": url}}),
@@ -59,7 +65,6 @@ class Pixel:
             mint=partial(reception.event_id, now_ms),
         )
         try:
-            visit = reception.browser(request.headers, *connection_of(request), now_ms, "pixel")
             cookies = await reception.take(visit, parsed)
         except LogUnavailable:
             requests_refused.labels(RequestRefusal.LOG_UNAVAILABLE).inc()

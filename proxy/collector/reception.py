@@ -9,6 +9,7 @@ from collections.abc import Callable
 from proxy.clock import Clock
 from proxy.collector.bots import is_crawler
 from proxy.collector.client_ip import TrustedProxies
+from proxy.collector.limits import Limits, TooMany
 from proxy.collector.origin import Origins
 from proxy.collector.pipeline import Rulebook, collect
 from proxy.collector.senders import IngestKeys
@@ -43,6 +44,7 @@ class Reception:
         self.origins = Origins(settings.site.origins)
         self.ingest_keys = IngestKeys(key.get_secret_value() for key in settings.ingest_keys)
         self.store = Store(log, clock)
+        self.limits = Limits(settings.limits)
         self._proxies = TrustedProxies(settings.listen.trusted_proxies)
         self._keyring = keyring
         self._codec = VisitorCookie(keyring)
@@ -63,9 +65,11 @@ class Reception:
 
     def browser(
         self, headers: Headers, peer: str | None, scheme: str, received_ms: int, source: str = "browser"
-    ) -> Visit:
+    ) -> Visit | TooMany:
         """A request as a browser makes it. `peer`, `scheme`: of the connection itself."""
         client = client_of(headers, peer, self._proxies, self.settings.listen.client_ip_header)
+        if (too_many := self.limits.take(client.ip, received_ms)) is not None:
+            return too_many
         is_bot, is_prefetch = bot_signals(headers, client)
         identity = read(headers.get("Cookie") or "", self._codec, self._keep, received_ms)
         if identity.sent:
@@ -83,8 +87,15 @@ class Reception:
             mint=self.mint,
         )
 
+    def stranger(self, headers: Headers, peer: str | None, received_ms: int) -> TooMany | None:
+        """A request that will be refused: it counts too, so that nobody tries keys without end."""
+        client = client_of(headers, peer, self._proxies, self.settings.listen.client_ip_header)
+        return self.limits.take(client.ip, received_ms)
+
     async def take(self, visit: Visit, parsed: Parsed) -> list[bytes]:
         """Collect, store, then the `Set-Cookie` lines for the answer. Raises `LogUnavailable`: nothing was stored."""
+        if not visit.is_trusted and (more := len(parsed.events) + len(parsed.refused) - 1) > 0:
+            self.limits.charge(visit.client.ip, more, visit.received_ms)
         if parsed.landing is not None and not visit.is_trusted:
             visit.landing = parsed.landing
             visit.mint = self._sown(parsed.landing.seed)

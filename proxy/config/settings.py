@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from proxy.config.limits import LimitsSettings
 from proxy.config.origins import ascii_host, is_local, normalise_origin
 from proxy.config.section import Section, misplaced
 from proxy.destinations.base import DestinationSettings
@@ -224,6 +225,8 @@ class Settings(Section):
     """Comma-separated keys from `firsthand keygen`: the first encrypts, all decrypt. Default: a key file in `data`."""
     ingest_keys: tuple[Credential, ...] = ()
     """Bearer keys of your own servers; they may state visitor, client and past times."""
+    limits: LimitsSettings = LimitsSettings()
+    """How much browsers may send. Each process counts for itself."""
     log: LogSettings = LogSettings()
     """The event log."""
     relay: RelaySettings = RelaySettings()

@@ -31,6 +31,7 @@ AGENT = (
 )
 CONFIG = f"""
 site: {{origins: ["{ORIGIN}"]}}
+limits: {{site_per_s: 1000000, site_burst: 10000000}} # counted as ever, never reached
 destinations: {{meta: {{kind: meta, pixel_id: "1", access_token: t}}}}
 """
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -291,6 +292,7 @@ def parts() -> None:
     """Microseconds of each part of one request, alone and warm; the best of many short runs."""
     from proxy.collector import express
     from proxy.collector.answers import NO_STORE, Answer
+    from proxy.collector.limits import Limits
     from proxy.collector.origin import cors_lines
     from proxy.collector.pipeline import STEPS, Rulebook, collect
     from proxy.collector.visit import Visit
@@ -309,6 +311,7 @@ def parts() -> None:
     keyring = Keyring.parse(generate_key())
     codec, sealing, body = VisitorCookie(keyring), Sealing(keyring), event(now_ms)
     keep = keeping(settings)
+    limits = Limits(settings.limits)
     book = Rulebook(settings=settings, keep=keep)
     domain = cookie_domain("t.shop.example")
     how = {
@@ -344,6 +347,7 @@ def parts() -> None:
     whole, first_line = request(body, cookie), b"POST /e HTTP/1.1\r\n"
     for name, call in {
         "read the head": lambda: express.read(whole, first_line),
+        "count the sender": lambda: limits.take("198.51.100.7", now_ms),
         "parse the body": lambda: parse(body, received_ms=now_ms, trusted=False),
         "read the cookies": lambda: read_identity(cookie, codec, keep, now_ms),
         f"the {len(STEPS)} steps": lambda: collect(visit(identity), events, book),
