@@ -22,9 +22,9 @@ bench:  ## the figures we claim (docs/performance.md)
 	@scripts/setup test
 	$(PY) -m tests.bench
 
-crash:  ## kill -9 under load, many times; prints what was lost
+crash:  ## kill -9 under load while platforms misbehave, many times; prints what was lost
 	@scripts/setup test
-	$(PY) tests/crash/harness.py --kills 50
+	$(PY) -m tests.crash --kills 200 $(ARGS)
 
 oracles:  ## official SDKs judge our payloads, in an environment of their own
 	scripts/oracles

@@ -63,7 +63,7 @@ async def serve(config: Config, *, ready: Ready | None = None, load: Reread | No
     async with AsyncExitStack() as running:
         orders = running.enter_context(listening_to_signals(reloads=load is not None))
         log, keys = await running.enter_async_context(opened_log(config.settings))
-        running.enter_context(only_service(config.settings))
+        await running.enter_async_context(only_service(config.settings))
         await running.enter_async_context(beside(purge_for_ever(log), "upkeep"))
         current = _Current(config, log, keys)
         running.push_async_callback(current.stop_relaying)

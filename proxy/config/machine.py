@@ -12,8 +12,9 @@ import fcntl
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from proxy.config.settings import Settings
@@ -24,6 +25,8 @@ from proxy.privacy.keys import Keyring, load_or_create
 
 KEY_FILE = "keys"
 """Name of the key file within `data`."""
+FORMER_S = 3.0
+"""How long the children of a service that was killed may take to notice; they take milliseconds."""
 
 
 def keyring(settings: Settings) -> Keyring:
@@ -57,20 +60,31 @@ def data_folder(settings: Settings) -> Path:
     return folder
 
 
-@contextmanager
-def only_service(settings: Settings) -> Iterator[None]:
-    """Held by the one service of a data folder, until it ends, however it ends: two would send everything twice.
+@asynccontextmanager
+async def only_service(settings: Settings, patience_s: float = FORMER_S) -> AsyncIterator[int]:
+    """Held by the one service of a data folder until it ends, however it ends: two would send everything twice.
 
-    The folder must exist. Raises `ConfigError` when another holds it.
+    Yields the descriptor that holds it. Whoever inherits that holds it too, so that the children of a parent that was
+    killed are gone before the next service begins. The folder must exist. Raises `ConfigError` when another still
+    holds it after `patience_s`.
     """
     folder = settings.data
     with (folder / "serve.lock").open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            advice = "two services of one log would send everything twice; stop it, or give this one its own `data`"
-            raise ConfigError([Fault(("data",), f"another firsthand serves {folder}", advice)]) from None
-        yield
+        deadline = time.monotonic() + patience_s
+        while not _locked(file.fileno()):
+            if time.monotonic() >= deadline:
+                advice = "two services of one log would send everything twice; stop it, or give this one its own `data`"
+                raise ConfigError([Fault(("data",), f"another firsthand serves {folder}", advice)])
+            await asyncio.sleep(0.02)
+        yield file.fileno()
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def examine(settings: Settings) -> tuple[list[Fault], list[str]]:

@@ -1,4 +1,4 @@
-"""`python -m proxy.supervise FD`: a child of `firsthand serve`; FD is its end of the channel.
+"""`python -m proxy.supervise ROLE FD`: a child of `firsthand serve`; FD is its end of the channel, ROLE is for `ps`.
 
 Signals first, before what takes long to import: Ctrl-C and a closed terminal reach every process of the group, but
 only the parent decides what they mean.
@@ -20,7 +20,7 @@ def main() -> None:
     from proxy.supervise.child import run  # noqa: PLC0415
 
     configure()
-    uvloop.run(run(int(sys.argv[1])))
+    uvloop.run(run(int(sys.argv[2])))
 
 
 if __name__ == "__main__":

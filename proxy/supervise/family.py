@@ -31,9 +31,11 @@ class NotStarted(ProxyError):  # noqa: N818 - says what happened
 
 
 class Family:
-    def __init__(self, sockets: Sequence[socket.socket], command: Sequence[str] = COMMAND) -> None:
-        """`command` starts a child; tests give another."""
-        self._sockets, self._command = sockets, command
+    def __init__(
+        self, sockets: Sequence[socket.socket], command: Sequence[str] = COMMAND, lock: int | None = None
+    ) -> None:
+        """`command` starts a child; tests give another. `lock`: of the data folder, for every child to hold."""
+        self._sockets, self._command, self._lock = sockets, command, lock
         self._keepers: list[Keeper] = []
         self._lingering: list[Keeper] = []
         self._farewells: list[asyncio.Task[None]] = []
@@ -106,7 +108,7 @@ class Family:
         await asyncio.gather(*(process.kill() for process in processes))
 
     async def _start(self, role: Role, config: Config) -> Process:
-        process = await Process.start(role, config, self._sockets, self._command)
+        process = await Process.start(role, config, self._sockets, self._command, self._lock)
         self._living.add(process)
         self._beside(self._remember(process))
         return process

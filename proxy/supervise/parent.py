@@ -46,11 +46,11 @@ async def supervise(
     async with AsyncExitStack() as running:
         orders = running.enter_context(listening_to_signals(reloads=load is not None))
         log, _ = await running.enter_async_context(opened_log(config.settings))
-        running.enter_context(only_service(config.settings))
+        lock = await running.enter_async_context(only_service(config.settings))
         await running.enter_async_context(beside(purge_for_ever(log), "upkeep"))
         destinations = dict(config.destinations)
         sockets = running.enter_context(bound(config.settings))
-        family = Family(sockets, command)
+        family = Family(sockets, command, lock)
         running.push_async_callback(family.stop)
         admin = await running.enter_async_context(
             operators_listener(config.settings, destinations, log, family.measured)

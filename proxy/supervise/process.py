@@ -38,14 +38,22 @@ class Process:
 
     @classmethod
     async def start(
-        cls, role: Role, config: Config, sockets: Sequence[socket.socket], command: Sequence[str] = COMMAND
+        cls,
+        role: Role,
+        config: Config,
+        sockets: Sequence[socket.socket],
+        command: Sequence[str] = COMMAND,
+        lock: int | None = None,
     ) -> Self:
-        """Returns at once; see `prepared`. Its output is ours."""
+        """Returns at once; see `prepared`. Its output is ours. `lock`: a descriptor it keeps open while it lives."""
         ours, theirs = socket.socketpair()
         inherited = tuple(one.fileno() for one in sockets) if role is Role.COLLECTOR else ()
+        kept = () if lock is None else (lock,)
         try:
             child = await asyncio.create_subprocess_exec(
-                *command, str(theirs.fileno()), stdin=DEVNULL, pass_fds=(theirs.fileno(), *inherited)
+                *(*command, role, str(theirs.fileno())),  # the role for `ps`
+                stdin=DEVNULL,
+                pass_fds=(theirs.fileno(), *inherited, *kept),
             )
         except BaseException:
             ours.close()

@@ -1,3 +1,4 @@
+import asyncio
 import errno
 import io
 import os
@@ -152,11 +153,25 @@ def test_an_address_this_machine_does_not_have_is_a_fault(settings):
     assert warnings == []
 
 
-def test_a_data_folder_has_one_service_at_a_time(tmp_path):
+async def test_a_data_folder_has_one_service_at_a_time(tmp_path):
     settings = Settings.model_validate({"site": {"origins": ["https://www.shop.example"]}, "data": tmp_path})
-    with only_service(settings):
-        with pytest.raises(ConfigError, match="another firsthand serves") as error, only_service(settings):
-            pass
+    async with only_service(settings):
+        with pytest.raises(ConfigError, match="another firsthand serves") as error:
+            async with only_service(settings, patience_s=0):
+                pass
         assert "send everything twice" in str(error.value)
-    with only_service(settings):
+    async with only_service(settings, patience_s=0):
         pass
+
+
+async def test_a_data_folder_is_free_when_the_children_of_its_service_are_gone_too(tmp_path):
+    settings = Settings.model_validate({"site": {"origins": ["https://www.shop.example"]}, "data": tmp_path})
+    async with only_service(settings) as lock:
+        inherited = os.dup(lock)
+    with pytest.raises(ConfigError, match="another firsthand serves"):
+        async with only_service(settings, patience_s=0):
+            pass
+    waiting = asyncio.create_task(only_service(settings).__aenter__())
+    await asyncio.sleep(0)
+    os.close(inherited)
+    await waiting

@@ -1,0 +1,109 @@
+"""The site: it reports events until they are acknowledged, as the tracker does, and knows where each must arrive.
+
+Its configuration has five destinations of different kinds that differ in what they should get, so that "arrived
+everywhere" is not the same as "arrived".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from proxy.clock import system_clock
+from proxy.sandbox import load_all
+from proxy.sandbox.base import TOKEN
+from tests.crash.faults import Script
+from tests.crash.platforms import TIMEOUT_S, Platform
+from tests.crash.reckoning import Reckoning
+
+CONFIG = """\
+site: {{origins: ["https://www.shop.example"]}}
+listen: {{host: 127.0.0.1, port: {port}}}
+admin: {{port: null}}
+workers: {workers}
+data: data
+keys: ${{KEYS}}
+relay: {{wait_s: 0.05, backoff_max_s: 1, probe_s: 1}}
+destinations:
+  meta: {{kind: meta, pixel_id: "123", access_token: {token}, {common}}}
+  tiktok: {{kind: tiktok, pixel_code: C4PIXEL, access_token: {token}, {common}}}
+  snapchat: {{kind: snapchat, pixel_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301, access_token: {token}, {common}}}
+  pinterest: {{kind: pinterest, ad_account_id: "549755885175", access_token: {token}, {common}}}
+  crm:
+    {{kind: webhook, url: "{platforms}/webhook/crm", secret: {token}, allow_private_addresses: true,
+     consent: [analytics], batch_size: 100, timeout_s: {timeout_s}}}
+rules:
+  - {{name: purchases, when: {{event: purchase}}, send_to: [meta, tiktok, snapchat, pinterest, crm]}}
+  - {{name: views, when: {{event: page_view}}, send_to: [meta, crm]}}
+"""
+KINDS = {"meta": "meta", "tiktok": "tiktok", "snapchat": "snapchat", "pinterest": "pinterest", "crm": "webhook"}
+HEADERS = {"Origin": "https://www.shop.example", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/120.0"}
+
+
+def write_config(folder: Path, port: int, platforms_port: int, *, workers: int, more: str = "") -> None:
+    platforms = f"http://127.0.0.1:{platforms_port}"
+    common = f'batch_size: 100, timeout_s: {TIMEOUT_S}, base_url: "{platforms}"'
+    text = CONFIG.format(
+        port=port, workers=workers, token=TOKEN, platforms=platforms, common=common, timeout_s=TIMEOUT_S
+    )
+    (folder / "config.yaml").write_text(text + more)
+
+
+def make_platforms(seed: int, share: float) -> dict[str, Platform]:
+    """The far end of each destination, spoiling `share` of the answers by a script of its own."""
+    stand_ins = load_all()
+    return {name: Platform(stand_ins[kind](), Script(f"{seed} {name}", share, kind)) for name, kind in KINDS.items()}
+
+
+def make_event(event_id: str, dice: random.Random) -> tuple[dict[str, Any], frozenset[str]]:
+    """An event in the wire form, and the destinations that should get it.
+
+    One in fifty is a purchase without a currency, which some platforms do not take: it must become a dead letter there.
+    """
+    is_view, refuses_ads, is_odd = dice.random() < 0.3, dice.random() < 0.1, dice.random() < 0.02
+    event: dict[str, Any] = {
+        "id": event_id,
+        "name": "page_view" if is_view else "purchase",
+        "time": system_clock(),
+        "page": {"url": "https://www.shop.example/thanks"},
+        "consent": {"marketing": "denied" if refuses_ads else "granted", "analytics": "granted"},
+        "user": {"email": f"visitor-{event_id}@example.com"},
+    }
+    if not is_view:
+        event["data"] = {"value": 5, "order_id": event_id} | ({} if is_odd else {"currency": "EUR"})
+    due = {"meta", "crm"} if is_view else set(KINDS)
+    return event, frozenset({"crm"} if refuses_ads else due)
+
+
+async def report_events(url: str, seed: str, reckoning: Reckoning, stop: asyncio.Event, pause_s: float) -> None:
+    """One client: posts one to three events at a time, the same again until they are acknowledged."""
+    dice = random.Random(seed)
+    number = 0
+    timeout = aiohttp.ClientTimeout(total=5)
+    async with aiohttp.ClientSession(headers=HEADERS, timeout=timeout) as http:
+        while not stop.is_set():
+            made = [make_event(f"o-{seed}-{number + part}", dice) for part in range(dice.randint(1, 3))]
+            number += len(made)
+            body = json.dumps({"events": [event for event, _ in made]})
+            while not await _posted(http, f"{url}/e", body, reckoning):
+                if stop.is_set():
+                    return
+                await asyncio.sleep(0.05)
+            reckoning.due.update({event["id"]: due for event, due in made})
+            await asyncio.sleep(dice.random() * 2 * pause_s)
+
+
+async def _posted(http: aiohttp.ClientSession, url: str, body: str, reckoning: Reckoning) -> bool:
+    """Acknowledged means that the 204 was read."""
+    try:
+        async with http.post(url, data=body) as reply:
+            reckoning.answers[reply.status] += 1
+            return reply.status == 204
+    except (aiohttp.ClientError, TimeoutError):
+        reckoning.answers[0] += 1
+        return False
