@@ -63,6 +63,22 @@ class ClickId(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     clicked_at: int  # ms, when the landing page was first seen
 
 
+class Touch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A visit that began with a click on an ad."""
+
+    click: str  # name in `click_ids`
+    at: int  # ms
+    evidence: str  # how we came to know: a word of `proxy.identity.touches.Evidence`
+
+
+class Attribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The visitor's first and last ad click of 90 days, whichever platform's."""
+
+    first: Touch
+    last: Touch
+    evidence: str  # where *this* event has the last one from: a fresh source, or `store`
+
+
 class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the site tells us about the person: raw, or already SHA-256 in hex (64 digits)."""
 
@@ -143,6 +159,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     visitor: Visitor | None = None
     click_ids: dict[str, ClickId] = {}  # by parameter name: fbclid, gclid, gbraid, wbraid, ttclid, sccid, epik, …
     browser_ids: dict[str, str] = {}  # fbp, fbc, ttp, scid, ga_client_id, ga_session_id, uetvid, …
+    attribution: Attribution | None = None  # from the click ids' history; advertising consent only
     user: User = User()
     data: Data = Data()
     custom: dict[str, Any] = {}  # free key/values, passed where a platform allows them

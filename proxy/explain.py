@@ -21,7 +21,7 @@ from proxy.destinations.base import Destination, Request
 from proxy.event import Event, replace
 from proxy.identity.cookie_domain import CookieDomain, cookie_domain
 from proxy.identity.identity import Identity, advance
-from proxy.identity.keeping import keeping
+from proxy.identity.keeping import Keeping, keeping
 from proxy.log.base import Entry
 from proxy.privacy import consent
 from proxy.relay import guard, once
@@ -39,8 +39,9 @@ def explain(event: Event, config: Config, now_ms: int, *, trace: bool = False) -
     `decision`: send, skip (not meant for it) or refuse (the platform would not take it). Numbers that are no integers
     are `Decimal`: encode with `proxy.event.encode_json`. Every credential is `***`. `trace` adds what each rule said.
     """
-    collected = _collected(event, config, now_ms)
-    stored = consent.minimise(collected)
+    keep = keeping(config.settings)
+    collected = _collected(event, config, keep, now_ms)
+    stored = consent.minimise(collected, keep.aliases)
     secrets = config.secrets()
     found: dict[str, Any] = {"event": _shown(stored or collected, secrets)}
     if trace:
@@ -57,7 +58,7 @@ def explain(event: Event, config: Config, now_ms: int, *, trace: bool = False) -
     return found
 
 
-def _collected(event: Event, config: Config, now_ms: int) -> Event:
+def _collected(event: Event, config: Config, keep: Keeping, now_ms: int) -> Event:
     settings = config.settings
     event = replace(event, consent=consent.effective(event.consent, settings.consent, gpc=False))
     _, known = advance(
@@ -67,7 +68,7 @@ def _collected(event: Event, config: Config, now_ms: int) -> Event:
         now_ms=now_ms,
         domain=_domain(event, config),
         mint=None,
-        keep=keeping(settings),
+        keep=keep,
     )
     return known
 

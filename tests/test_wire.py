@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -388,10 +389,12 @@ def test_browser_ids_lose_the_underscore_of_their_cookie_and_unusable_ones_are_l
 
 
 def test_a_browser_cannot_state_what_the_connection_says():
-    parsed = read({"name": "x", "client": {"ip": "192.0.2.1"}, "visitor": "v", "source": "server"})
+    said = {"client": {"ip": "192.0.2.1"}, "visitor": "v", "source": "server", "attribution": {}}
+    parsed = read({"name": "x", **said})
     (event,) = parsed.events
     assert (event.client.ip, event.visitor, event.source) == (None, None, "browser")
-    assert parsed.ignored == ("client", "visitor", "source")
+    assert parsed.ignored == ("client", "visitor", "source", "attribution")
+    assert event.attribution is None
 
 
 def test_a_server_can():
@@ -408,6 +411,15 @@ def test_a_server_can():
     assert (event.client.ip, event.client.user_agent, event.source) == ("192.0.2.1", "UA", "server")
     assert event.visitor == Visitor(id="v", first_seen=NOW - 40 * DAY_MS)
     assert event.time == NOW - 30 * DAY_MS
+
+
+def test_what_an_export_says_about_the_history_of_clicks_is_read_back():
+    touch = {"click": "gclid", "at": NOW - DAY_MS, "evidence": "url"}
+    said = {"first": touch, "last": touch, "evidence": "store"}
+    event = one({"name": "x", "attribution": said}, trusted=True)
+    assert msgspec.to_builtins(event.attribution) == said
+    half = refusal({"name": "x", "attribution": {"first": touch, "evidence": "store"}}, trusted=True)
+    assert (half.where, half.message) == ("attribution", "last is missing")
 
 
 def test_an_unknown_field_is_refused_from_a_server_with_a_suggestion_and_ignored_from_a_browser():

@@ -75,8 +75,8 @@ def identify(visit: Visit, event: Event, book: Rulebook) -> Event:
     return event
 
 
-def keep_what_is_allowed(_: Visit, event: Event, __: Rulebook) -> Event | DropReason:
-    return minimise(event) or DropReason.NO_CONSENT
+def keep_what_is_allowed(_: Visit, event: Event, book: Rulebook) -> Event | DropReason:
+    return minimise(event, book.keep.aliases) or DropReason.NO_CONSENT
 
 
 STEPS: tuple[Step, ...] = (

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from proxy.config.identity import IdentitySettings
 from proxy.config.limits import LimitsSettings
 from proxy.config.origins import ascii_host, is_local, normalise_origin
 from proxy.config.section import Section, misplaced
@@ -42,7 +43,7 @@ class SiteSettings(Section):
     """Origins (https://www.shop.example) whose pages may post events; `https://*.shop.example`: every subdomain."""
 
 
-Kept = Literal["meta", "tiktok", "snapchat", "pinterest", "ga4"]
+Kept = Literal["meta", "tiktok", "snapchat", "pinterest", "ga4", "microsoft", "linkedin", "reddit", "x"]
 
 _NO_COOKIE_NAME = frozenset('()<>@,;:\\"/[]?={}')
 
@@ -211,6 +212,8 @@ class Settings(Section):
     """Where things are; rename freely."""
     cookie: CookieSettings = CookieSettings()
     """First-party cookies."""
+    identity: IdentitySettings = IdentitySettings()
+    """Who a visitor is."""
     tracker: TrackerSettings = TrackerSettings()
     """What is baked into the script."""
     consent: ConsentSettings = ConsentSettings()

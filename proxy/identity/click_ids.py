@@ -1,8 +1,8 @@
 """Click ids: the parameters ad platforms append to the links people click, found in URLs and cleaned out of them.
 
-`harvest` reads, `merge` remembers, `strip_click_ids` removes. All three are pure, never raise on any text, and keep a
-value as it stood: percent-decoded once, never trimmed, truncated or changed in case. Supporting another platform is
-one line in `PARAMETERS`.
+`harvest` reads, `merge` remembers, `strip_click_ids` removes; `Aliases` reads and removes the parameters an operator
+chose. All are pure, never raise on any text, and keep a value as it stood: percent-decoded once, never trimmed,
+truncated or changed in case. Supporting another platform is one line in `PARAMETERS`.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ PARAMETERS = {
     "li_fat_id": "li_fat_id",  # LinkedIn
     "rdt_cid": "rdt_cid",  # Reddit
     "twclid": "twclid",  # X
+    "tblci": "tblci",  # Taboola
+    "dicbo": "dicbo",  # Outbrain
 }
 """What stands in a URL (a pattern; exact case, as the platforms write it) -> the name in `Event.click_ids`."""
 NAMES = frozenset(PARAMETERS.values())
 
-_OTHERS = "gclsrc|ndclid|yclid|ysclid|srsltid|irclickid|tblci|dicbo|obclid|qclid|igshid|mc_eid|wickedid|_gl"
+_OTHERS = "gclsrc|ndclid|yclid|ysclid|srsltid|irclickid|obclid|qclid|igshid|mc_eid|wickedid|_gl"
 _NAMES = "|".join(PARAMETERS)
 _IN_QUERY = re.compile(rf"(?:^|&)({_NAMES})=([^&]+)")
 _FBCLID_IN_QUERY = re.compile(r"(?:^|&)fbclid=([^&]+)")
@@ -54,6 +56,11 @@ def valid(name: str, value: str) -> bool:
     if name not in NAMES or _VALUE.fullmatch(value) is None or _UNFILLED.fullmatch(value) is not None:
         return False
     return name != "fbclid" or valid_fbclid(value)
+
+
+def is_click_parameter(name: str) -> bool:
+    """Is a URL parameter of that name a click id's, in whatever case, of any platform we know of?"""
+    return _MENTIONED.fullmatch(f"&{name}=") is not None
 
 
 def harvest(url: str | None, now_ms: int) -> dict[str, ClickId]:
@@ -88,19 +95,51 @@ def merge(stored: Mapping[str, ClickId], fresh: Mapping[str, ClickId], now_ms: i
     return known
 
 
+class Aliases:
+    """Parameters of the site's own choosing that a platform's macro fills with a click id: `g_id={gclid}`.
+
+    What stands under such a name counts like the click id it is called, and is taken out of every URL that is stored:
+    no platform, consent or not, gets to see it there.
+    """
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        """`names`: the parameter (exact case) -> a name of `NAMES`."""
+        self._names = dict(names)
+        known = "|".join(map(re.escape, self._names))
+        self._in_query = re.compile(rf"(?:^|&)({known})=([^&]+)")
+        self._mentioned = re.compile(rf"(?:^|[?&#;/])(?:{known})(?:=|$)")
+
+    def harvest(self, url: str | None, now_ms: int) -> dict[str, ClickId]:
+        """As `harvest`, from the aliases alone."""
+        found: dict[str, ClickId] = {}
+        if url is not None and "?" in url:
+            query = url.partition("#")[0].partition("?")[2]
+            for parameter, value in self._in_query.findall(query):
+                _keep(found, self._names[parameter], value, now_ms)
+        return found
+
+    def strip(self, url: str) -> str:
+        """As `strip_click_ids`, of the aliases alone."""
+        return _without(url, self._mentioned)
+
+
 def strip_click_ids(url: str) -> str:
     """The URL without click ids, ours or of platforms we do not relay to; the rest unchanged to the byte.
 
     A parameter whose value hides another URL with a click id is removed whole.
     """
-    if not _mentions(url):
+    return _without(url, _MENTIONED)
+
+
+def _without(url: str, mentioned: re.Pattern[str]) -> str:
+    if not _mentions(url, mentioned):
         return url
     cuts = [*(match.start() for match in _PIECES.finditer(url)), len(url)]
     kept = [url[: cuts[0]]]
     orphan = ""  # the ? or # of a removed piece, for the piece that takes its place
     for cut, end in pairwise(cuts):
         sign, piece = url[cut], url[cut + 1 : end]
-        if _mentions(piece):
+        if _mentions(piece, mentioned):
             orphan = orphan or sign.strip("&")
             continue
         if sign == "&":
@@ -120,11 +159,11 @@ def _keep(found: dict[str, ClickId], name: str, raw: str, now_ms: int) -> None:
         found[name] = ClickId(value=value, clicked_at=now_ms)
 
 
-def _mentions(text: str) -> bool:
-    """A click id by name, also when percent-encoded once or twice (a URL inside a URL)."""
-    if _MENTIONED.search(text):
+def _mentions(text: str, mentioned: re.Pattern[str]) -> bool:
+    """A parameter by name, also when percent-encoded once or twice (a URL inside a URL)."""
+    if mentioned.search(text):
         return True
     if "%" not in text:
         return False
     once = unquote(text)
-    return _MENTIONED.search(once) is not None or _MENTIONED.search(unquote(once)) is not None
+    return mentioned.search(once) is not None or mentioned.search(unquote(once)) is not None

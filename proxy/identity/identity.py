@@ -12,9 +12,10 @@ made up (server events, explain). Values a browser must not state (`event.visito
 beforehand.
 
 Pure. Which value wins, for the event: one given in it, if valid; a click in the page's URL (it beats a *given* `fbc` of
-another click too: that is an old cookie read too early); a click in a referrer of the same site; the platform's
-cookie; `_fh` (more in `keeping.py`). A value in a cookie is kept to the byte; the same click keeps the time it had.
-Without the consent it needs, nothing passes from a cookie into an event, nothing is minted and nothing set.
+another click too: that is an old cookie read too early); one under an alias there; a click in a referrer of the same
+site; the platform's cookie; `_fh` (more in `keeping.py`). A value in a cookie is kept to the byte; the same click keeps
+the time it had. Without the consent it needs, nothing passes from a cookie into an event, nothing is minted and nothing
+set.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from proxy.identity.click_ids import KEEP_MS, harvest, merge, valid
 from proxy.identity.cookie_domain import CookieDomain, same_site
 from proxy.identity.cookie_header import expire_cookie, read_cookies, set_cookie
 from proxy.identity.keeping import FBC, FBP, NOTHING, Found, Keeping, find
+from proxy.identity.touches import Evidence, Touches, stated, touched
 from proxy.identity.visitor import Remembered, VisitorCookie, visitor_id
 from proxy.privacy.consent import may_advertise, may_identify, withdraws_advertising, withdraws_identity
 
@@ -42,6 +44,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
     visitor: Visitor | None = None
     click_ids: dict[str, ClickId] = {}
+    touches: Touches | None = None
     fbp: str | None = None  # what the browser's cookie holds or will hold after this answer
     fbc: str | None = None
     found: Found = NOTHING  # in the other platforms' cookies
@@ -65,6 +68,7 @@ def read(cookie_header: str, codec: VisitorCookie, keep: Keeping, now_ms: int) -
     return Identity(
         visitor=kept.visitor if kept else None,
         click_ids=kept.click_ids if kept else {},
+        touches=kept.touches if kept else None,
         fbp=meta_cookies.first_fbp(came.get(FBP, ())),
         fbc=meta_cookies.newest_fbc(came.get(FBC, ())),
         found=_in_platform_cookies(keep, came, kept, now_ms) if keep.has_platforms else NOTHING,
@@ -83,8 +87,12 @@ def advance(
     domain: CookieDomain,
     mint: Callable[[], int] | None,
     keep: Keeping,
+    via: Evidence = Evidence.URL,
 ) -> tuple[Identity, Event]:
-    """The event as it should be stored (before `minimise`), and the identity the next event of the request meets."""
+    """The event as it should be stored (before `minimise`), and the identity the next event of the request meets.
+
+    `via`: what a click id in the page's URL counts as.
+    """
     identity = replace(identity, consent=_latest(identity.consent, consent))
     if not may_identify(consent):
         return identity, event
@@ -96,7 +104,7 @@ def advance(
     if ids := identity.found.ids if advertise else identity.found.measured_ids:
         event = replace(event, browser_ids=_with_known(event.browser_ids, ids))
     if advertise:
-        identity, event = _advertise(identity, event, now_ms, domain, mint, keep=keep)
+        identity, event = _advertise(identity, event, now_ms, domain, mint, keep=keep, via=via)
     return identity, event
 
 
@@ -129,6 +137,7 @@ def set_cookies(
                 fbp=identity.fbp,
                 fbc=identity.fbc,
                 cookies=cookies,
+                touches=identity.touches,
             )
         else:
             measured = {name: value for name, value in cookies.items() if name in keep.measuring}
@@ -164,7 +173,9 @@ def _renewable(identity: Identity, keep: Keeping) -> list[tuple[str, str | None,
             found.append((row.name, cookies.get(row.name), row.lasts_s or 0, row.measures))
         for click_row in keep.renewed_clicks:
             click = clicks.get(click_row.click)
-            found.append((click_row.name, click.value if click else None, click_row.lasts_s or 0, False))
+            found.append(
+                (click_row.name, click_row.write(click.value) if click else None, click_row.lasts_s or 0, False)
+            )
     return found
 
 
@@ -190,6 +201,7 @@ def _advertise(
     mint: Callable[[], int] | None,
     *,
     keep: Keeping,
+    via: Evidence,
 ) -> tuple[Identity, Event]:
     given_fbp, given_fbc = _stated(event)
     seen_ms = _seen_ms(event, now_ms)
@@ -199,7 +211,10 @@ def _advertise(
         if valid(name, click.value)
     }
     in_url = harvest(event.page.url, seen_ms)
-    fresh = {**_from_own_referrer(event.page, seen_ms), **in_url, **given}
+    aliased = keep.aliases.harvest(event.page.url, seen_ms) if keep.aliases is not None else {}
+    before_it = _from_own_referrer(event.page, keep, seen_ms)
+    fresh = {**before_it, **aliased, **in_url, **given}
+    known_before = identity.click_ids
     carried = identity.found.clicks
     if carried:
         clicks = merge({**identity.click_ids, **carried}, {**carried, **fresh}, now_ms)
@@ -220,6 +235,16 @@ def _advertise(
     if browser_fbc is not None:
         clicks = _agree(clicks, browser_fbc, now_ms, is_fresh="fbclid" in fresh)
 
+    touches = attribution = None
+    if clicks:
+        evidence: dict[str, str] = dict.fromkeys(carried, Evidence.COOKIE)
+        if identity.fbc is not None and "fbclid" in clicks:
+            evidence["fbclid"] = Evidence.COOKIE
+        for found, source in ((before_it, Evidence.REFERER), (aliased, Evidence.ALIAS), (in_url, via)):
+            evidence |= dict.fromkeys(found, source)
+        evidence |= {name: stated(event.client, name) for name in given}
+        touches, attribution = touched(identity.touches, known_before, clicks, evidence, now_ms)
+
     browser_fbp = identity.fbp or given_fbp or kept_fbp
     if browser_fbp is None and keep.sets_meta and mint is not None:
         browser_fbp = meta_cookies.fbp(mint(), seen_ms, domain.subdomain_index)
@@ -227,8 +252,8 @@ def _advertise(
     chosen = {**event.browser_ids, "fbp": given_fbp or browser_fbp, "fbc": event_fbc}
     browser_ids = {name: value for name, value in chosen.items() if value is not None}
     return (
-        replace(identity, click_ids=clicks, fbp=browser_fbp, fbc=browser_fbc),
-        replace(event, click_ids=clicks, browser_ids=browser_ids),
+        replace(identity, click_ids=clicks, touches=touches, fbp=browser_fbp, fbc=browser_fbc),
+        replace(event, click_ids=clicks, browser_ids=browser_ids, attribution=event.attribution or attribution),
     )
 
 
@@ -259,11 +284,13 @@ def _restorable(identity: Identity, now_ms: int) -> tuple[str | None, str | None
     return kept.fbp, kept.fbc if created is not None and now_ms - created <= KEEP_MS else None
 
 
-def _from_own_referrer(page: Page, seen_ms: int) -> dict[str, ClickId]:
+def _from_own_referrer(page: Page, keep: Keeping, seen_ms: int) -> dict[str, ClickId]:
     """Clicks in the previous page's URL, when that page was ours: a landing page that redirected by script."""
     if page.url is None or page.referrer is None:
         return {}
     found = harvest(page.referrer, seen_ms)
+    if keep.aliases is not None:
+        found = {**keep.aliases.harvest(page.referrer, seen_ms), **found}
     return found if found and same_site(page.url, page.referrer) else {}
 
 

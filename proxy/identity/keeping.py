@@ -19,7 +19,7 @@ import msgspec
 from proxy.clock import SECOND_MS
 from proxy.config.settings import Settings
 from proxy.event import ClickId
-from proxy.identity.click_ids import KEEP_MS
+from proxy.identity.click_ids import KEEP_MS, Aliases
 from proxy.identity.platform_cookies import (
     COOKIES,
     SESSION_ID,
@@ -47,6 +47,7 @@ class Keeping(msgspec.Struct, frozen=True, kw_only=True):
     measuring: frozenset[str] = frozenset()  # cookies that analytics consent covers
     streams: tuple[str, ...] = ()  # of GA4, without "G-", if there are several
     has_platforms: bool = False  # anything besides Meta
+    aliases: Aliases | None = None  # parameters of the site's own that carry click ids
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +91,7 @@ def keeping(settings: Settings) -> Keeping:
         measuring=frozenset(row.name for row in ids if row.measures),
         streams=several,
         has_platforms=bool(rows),
+        aliases=Aliases(settings.identity.aliases) if settings.identity.aliases else None,
     )
 
 

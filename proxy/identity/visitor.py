@@ -14,7 +14,7 @@ import binascii
 import msgspec
 
 from proxy.clock import DAY_MS
-from proxy.event import ClickId, Visitor, replace
+from proxy.event import ClickId, Touch, Visitor, replace
 from proxy.identity.meta_cookies import fbclid_of
 from proxy.privacy.keys import Keyring
 
@@ -35,6 +35,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True):
     fbp: str | None = None
     fbc: str | None = None
     cookies: dict[str, str] = {}  # other platforms' cookies, name -> value
+    touches: tuple[Touch, Touch] | None = None  # first and last
 
 
 class _Packed(msgspec.Struct, frozen=True, array_like=True):
@@ -47,6 +48,7 @@ class _Packed(msgspec.Struct, frozen=True, array_like=True):
     fbc: str | None
     clicks: list[tuple[str, int, str | None]]  # name, ms, value; None: the one inside `fbc`
     cookies: dict[str, str] = {}
+    touches: list[tuple[str, int, str]] = []  # first and last, or the one that is both
 
 
 def visitor_id(random_128_bits: int) -> str:
@@ -110,6 +112,7 @@ class VisitorCookie:
             fbp=packed.fbp,
             fbc=packed.fbc,
             cookies=packed.cookies,
+            touches=_touches(packed.touches),
         )
 
     def _seal(self, remembered: Remembered, clicks: list[tuple[str, ClickId]]) -> str:
@@ -125,9 +128,15 @@ class VisitorCookie:
                 for name, click in clicks
             ],
             remembered.cookies,
+            [(touch.click, touch.at, touch.evidence) for touch in dict.fromkeys(remembered.touches or ())],
         )
         sealed = self._keyring.seal(_PURPOSE, self._encoder.encode(packed))
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+
+def _touches(packed: list[tuple[str, int, str]]) -> tuple[Touch, Touch] | None:
+    touches = [Touch(click=click, at=at, evidence=evidence) for click, at, evidence in packed]
+    return (touches[0], touches[-1]) if touches else None
 
 
 def _plain(text: str) -> str:

@@ -11,10 +11,12 @@ identity, explain) asks this module about that stored consent and never reads a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from proxy.config.settings import ConsentSettings, PurposeDefaults
 from proxy.destinations.base import DestinationSettings
 from proxy.event import ClickId, Consent, ConsentState, Event, Page, Purpose, User, replace
-from proxy.identity.click_ids import NAMES, strip_click_ids
+from proxy.identity.click_ids import NAMES, Aliases, strip_click_ids
 
 BY_DEFAULT = "default"
 """`Consent.source` when the visitor has said nothing and the configured default decided."""
@@ -24,7 +26,9 @@ BY_SIGNAL = "gpc"
 _SOLD = frozenset({Purpose.MARKETING, Purpose.PERSONALIZATION, Purpose.SALE})  # purposes a refused sale stops
 _GRANTED, _DENIED, _UNKNOWN = ConsentState.GRANTED, ConsentState.DENIED, ConsentState.UNKNOWN
 
-_ADVERTISING_NAMES = frozenset({"fbp", "fbc", "ttp", "scid", *NAMES})  # also when found in `custom`
+_ADVERTISING_NAMES = frozenset(
+    {"fbp", "fbc", "ttp", "scid", "uetvid", "uetsid", "rdt_uuid", *NAMES}
+)  # also when found in `custom`
 _ANALYTICS_IDS = "ga_"  # browser ids of measurement, not of advertising
 
 
@@ -89,8 +93,10 @@ def withdraws_advertising(consent: Consent) -> bool:
     return consent.sale is _DENIED or (consent.marketing is _DENIED and consent.source != BY_DEFAULT)
 
 
-def minimise(event: Event) -> Event | None:
+def minimise(event: Event, aliases: Aliases | None = None) -> Event | None:
     """What of `event` may be stored under `event.consent` (already effective); None: nothing at all.
+
+    `aliases`, which have been read by now, are taken out of its URLs whatever was granted: they are nobody else's.
 
     - No purpose granted: nothing.
     - Marketing granted and sale not refused: everything.
@@ -101,13 +107,16 @@ def minimise(event: Event) -> Event | None:
     consent = event.consent
     if _GRANTED not in (consent.marketing, consent.analytics, consent.personalization):
         return None
+    if aliases is not None:
+        event = replace(event, page=_changed(event.page, aliases.strip))
     if may_advertise(consent):
         return event
     no_clicks: dict[str, ClickId] = {}
     return replace(
         event,
-        page=_without_clicks(event.page),
+        page=_changed(event.page, strip_click_ids),
         click_ids=no_clicks,
+        attribution=None,
         browser_ids={name: value for name, value in event.browser_ids.items() if name.startswith(_ANALYTICS_IDS)},
         custom={name: value for name, value in event.custom.items() if name.lower() not in _ADVERTISING_NAMES},
         user=event.user if consent.marketing is _GRANTED else User(),
@@ -120,6 +129,6 @@ def _default(settings: ConsentSettings, purpose: Purpose) -> ConsentState:
     return ConsentState(getattr(chosen, purpose.value) if isinstance(chosen, PurposeDefaults) else chosen)
 
 
-def _without_clicks(page: Page) -> Page:
-    url, referrer = page.url, page.referrer
-    return replace(page, url=url and strip_click_ids(url), referrer=referrer and strip_click_ids(referrer))
+def _changed(page: Page, change: Callable[[str], str]) -> Page:
+    """The page with both of its URLs changed."""
+    return replace(page, url=page.url and change(page.url), referrer=page.referrer and change(page.referrer))

@@ -22,8 +22,12 @@ _EMPTY: dict[str, Any] = {
     "click_ids": {},
     "browser_ids": {},
     "visitor": None,
+    "attribution": None,
 }
 """The sections a rule can empty. What an event cannot do without (id, name, time, source, consent) is not here."""
+
+_WHOLE = frozenset({"visitor", "attribution"})
+"""Sections that are there as a whole or not at all."""
 
 
 class Draft:
@@ -42,8 +46,8 @@ class Draft:
     def take(self, field: Field) -> None:
         """Make the field absent."""
         section, key = field.section, field.key
-        if section == "visitor":
-            self._changed["visitor"] = None
+        if section in _WHOLE:
+            self._changed[section] = None
         elif key.startswith("query."):
             self._strip(key.removeprefix("query."))
         elif isinstance(self._section(section), dict):
@@ -65,8 +69,8 @@ class Draft:
         for field in fields:
             section, key = field.section, field.key
             held = before[section]
-            if section == "visitor":
-                self._changed["visitor"] = held
+            if section in _WHOLE:
+                self._changed[section] = held
             elif not isinstance(held, dict):
                 self._put(section, key, getattr(held, key))
             elif key in held:

@@ -189,6 +189,11 @@ def _visitor_id(event: Event) -> str | None:
     return event.visitor.id if event.visitor else None
 
 
+def _touch(which: str) -> Callable[[Event], str | None]:
+    get = attrgetter(f"attribution.{which}")
+    return lambda event: get(event) if event.attribution else None
+
+
 def _event_name(event: Event) -> str:
     return event.name.lower()
 
@@ -227,6 +232,14 @@ _EVENT_FIELDS = {
         )
         for key in PARAMETERS.values()
     },
+    **{
+        path: Field(path=path, kind=Kind.TEXT, get=_touch(which), removable=True)
+        for path, which in (
+            ("attribution.first", "first.click"),
+            ("attribution.last", "last.click"),
+            ("attribution.evidence", "evidence"),
+        )
+    },
     "consent.source": Field(path="consent.source", kind=Kind.TEXT, get=attrgetter("consent.source")),
 }
 
@@ -248,5 +261,5 @@ EVENT = Table(
 ITEM = Table(fields=_of_struct(Item, ""), aliases={}, families={})
 """What conditions inside `any_item` can name."""
 
-GROUPS = ("page", "page.query", "user", "data", "custom", "client", "visitor", "click_ids", "browser_ids")
+GROUPS = tuple("page page.query user data custom client visitor click_ids browser_ids attribution".split())
 """`<group>.*` in `remove` and `only` stands for every field of the group."""

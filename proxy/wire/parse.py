@@ -150,9 +150,10 @@ _SECTIONS = {
     "visitor": s.visitor,
     "click_ids": s.click_ids,
     "browser_ids": s.browser_ids,
+    "attribution": s.attribution,
     "custom": s.custom,
 }
-_OF_SERVERS = frozenset({"client", "visitor", "source"})
+_OF_SERVERS = frozenset({"client", "visitor", "source", "attribution"})
 _OF_THE_ENVELOPE = frozenset({"events", "sent_at", "landing"})
 _KNOWN = (*s.SCALARS, *_SECTIONS, "data", *_OF_THE_ENVELOPE)
 
@@ -213,7 +214,9 @@ def _event(parts: dict[str, Any], event_id: str, source: str, times: Times) -> E
     if not name:
         raise Unreadable("every event needs a name, such as purchase", Reason.MISSING).under("name")
     time = times.event(parts.get("time"))
-    optional = {key: parts[key] for key in ("browser_ids", "custom", "debug", "action_source") if parts.get(key)}
+    optional = {
+        key: parts[key] for key in ("browser_ids", "custom", "debug", "action_source", "attribution") if parts.get(key)
+    }
     for field, struct in _STRUCTS.items():
         if field in parts:
             optional[field] = struct(**parts[field])

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from proxy.event import ActionSource, Item
+from proxy.event import ActionSource, Attribution, Item, Touch
 from proxy.identity.click_ids import PARAMETERS
 from proxy.wire import readers as r
 from proxy.wire.readers import Reader, Reason, Unreadable
@@ -109,6 +109,8 @@ CONSENT: dict[str, Reader[Any]] = {
     "source": word,
     "time": r.moment,
 }
+TOUCH: dict[str, Reader[Any]] = {"click": r.identifier(WORD), "at": r.moment, "evidence": r.identifier(WORD)}
+ATTRIBUTION: dict[str, Reader[Any]] = {"evidence": r.identifier(WORD)}
 VISITOR: dict[str, Reader[Any]] = {"id": r.identifier(WORD), "first_seen": r.moment}
 CLICK_ID: dict[str, Reader[Any]] = {"value": r.token(MATCH_KEY), "clicked_at": r.moment}
 
@@ -295,6 +297,23 @@ def visitor(raw: Any, reading: Reading) -> dict[str, Any]:
     return members({"id": raw} if isinstance(raw, str) else raw, VISITOR, reading, "visitor")
 
 
+def attribution(raw: Any, reading: Reading) -> Attribution:
+    """As events carry it when they are exported; whole or not at all."""
+
+    def touch(given: Any) -> Touch:
+        return Touch(**_all(members(given, TOUCH, reading, "attribution"), TOUCH))
+
+    known = {**ATTRIBUTION, "first": touch, "last": touch}
+    return Attribution(**_all(members(raw, known, reading, "attribution"), known))
+
+
+def _all(found: dict[str, Any], wanted: Iterable[str]) -> dict[str, Any]:
+    missing = [key for key in wanted if key not in found]
+    if missing:
+        raise Unreadable(f"{missing[0]} is missing", Reason.MISSING, dispensable=True)
+    return found
+
+
 def custom(raw: Any, reading: Reading) -> dict[str, Any]:
     found = {}
     for key, value in list(as_object(raw).items())[: r.MAX_MEMBERS]:
@@ -314,6 +333,7 @@ _PARTS = {
     "data": DATA,
     "click_ids": CLICK_IDS,
     "browser_ids": (),
+    "attribution": ("first", "last", "evidence"),
     "custom": (),
 }
 _LABELS = {*SCALARS, *_PARTS, "sent_at", *(f"{part}.{field}" for part, fields in _PARTS.items() for field in fields)}

@@ -56,7 +56,16 @@ def test_every_field_is_listed():
     tables = {"page": sections.PAGE, "user": sections.USER, "data": sections.DATA, "client": sections.CLIENT}
     tables["consent"] = sections.CONSENT
     real = {f"{part}.{field}" for part, fields in tables.items() for field in fields} | set(sections.SCALARS)
-    real |= {"sent_at", "landing", "visitor", "custom", "click_ids.NAME", "browser_ids.NAME", "data.items[]"}
+    real |= {
+        "sent_at",
+        "landing",
+        "visitor",
+        "attribution",
+        "custom",
+        "click_ids.NAME",
+        "browser_ids.NAME",
+        "data.items[]",
+    }
     assert listed == real
 
 

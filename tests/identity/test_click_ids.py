@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from proxy.clock import DAY_MS
 from proxy.event import ClickId
-from proxy.identity.click_ids import PARAMETERS, harvest, merge, strip_click_ids, valid
+from proxy.identity.click_ids import PARAMETERS, Aliases, harvest, merge, strip_click_ids, valid
 
 NOW = 1_700_000_000_123
 NAMES = sorted(PARAMETERS.values())
@@ -162,3 +162,52 @@ def test_merging_is_idempotent_and_never_invents(stored, fresh):
     assert merge(once, fresh, NOW) == once
     assert set(fresh) <= set(once) <= set(fresh) | set(stored)
     assert all(once[name].value == fresh[name].value for name in fresh)
+
+
+# Parameters of the site's own
+
+ALIASES = Aliases({"g_id": "gclid", "t.id": "ttclid", "g2": "gclid"})
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?g_id=AbC-1_2&a=1", {"gclid": "AbC-1_2"}),
+        ("?a=1&t.id=E.C.P.x#top", {"ttclid": "E.C.P.x"}),
+        ("?g2=first&g_id=second", {"gclid": "first"}),
+        ("?g_id={gclid}&g2=real", {"gclid": "real"}),
+        ("?g_id=%7Bgclid%7D", {}),
+        ("?t.id=__CLICKID__", {}),
+        ("?g_id={{click_id}}&t.id=undefined", {}),
+        ("?G_ID=x&txid=y&xg_id=z", {}),
+        ("#g_id=x", {}),
+        ("", {}),
+    ],
+)
+def test_an_alias_is_read_when_a_macro_has_filled_it(query, expected):
+    read = ALIASES.harvest(f"https://x.example/{query}", NOW)
+    assert {name: click.value for name, click in read.items()} == expected
+    assert all(click.clicked_at == NOW for click in read.values())
+
+
+def test_an_alias_means_nothing_where_it_is_not_configured():
+    assert harvest("https://x.example/?g_id=AbC", NOW) == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "stripped"),
+    [
+        ("https://x.example/p?g_id=A&b=%20+2", "https://x.example/p?b=%20+2"),
+        ("https://x.example/p?b=1&t.id=A#g2=x", "https://x.example/p?b=1"),
+        ("https://x.example/p?u=https%3A%2F%2Fy.example%2F%3Fg_id%3DA&k=1", "https://x.example/p?k=1"),
+        ("https://x.example/p?fbclid=A&txid=1", "https://x.example/p?fbclid=A&txid=1"),
+    ],
+)
+def test_aliases_are_taken_out_of_urls_and_nothing_else(url, stripped):
+    assert ALIASES.strip(url) == stripped
+
+
+@given(st.text())
+def test_no_text_makes_aliases_raise(text):
+    ALIASES.harvest(text, NOW)
+    ALIASES.strip(text)

@@ -144,6 +144,7 @@ def test_a_first_consented_visit_is_known_in_the_same_event():
         click_ids=stored.click_ids,
         fbp=stored.browser_ids["fbp"],
         fbc=stored.browser_ids["fbc"],
+        touches=(stored.attribution.first, stored.attribution.last),
     )
 
 

@@ -28,7 +28,8 @@ G, D, U = ConsentState.GRANTED, ConsentState.DENIED, ConsentState.UNKNOWN
 YES = Consent(marketing=G, analytics=G, source="api", time=NOW)
 ANALYTICS = Consent(marketing=D, analytics=G, source="api", time=NOW)
 NO = Consent(marketing=D, analytics=D, personalization=D, source="api", time=NOW)
-EVERY_KIND = ("tiktok", "snapchat", "pinterest", "google_ads", "ga4")
+PREPARED = ("microsoft", "linkedin", "reddit", "x")  # no destination yet
+EVERY_KIND = ("tiktok", "snapchat", "pinterest", "google_ads", "ga4", *PREPARED)
 STREAM = "ABC1234567"
 SECOND = NOW // 1000 - 86_400
 
@@ -52,6 +53,15 @@ SAMPLES = {
     "_gcl_ag": f"2.1.kgb-1$i{SECOND}",
     "FPGCLDC": f"2.1.kdc-1$i{SECOND}",
     "_gcl_dc": f"GCL.{SECOND}.dc-1",
+    "_uetmsclkid": "_uetb1240587f865192a03586c5b000314f5",
+    "_uetvid": "4f2e8c90b1d211efa1d5c7b0a1c2d3e4",
+    "_uetsid": "4f2e6a10b1d211ef9d3e1b2c3d4e5f60",
+    "li_fat_id": "8d1f2f7e-2b1c-4a53-9a3e-7a2f1f0c9d11",
+    "_rdt_cid": "123456789012345678",
+    "rdt_cid": "123456789012345678",
+    "_rdt_uuid": "1690000000000.8d1f2f7e-2b1c-4a53-9a3e-7a2f1f0c9d11",
+    "_twclid": "%7B%22pv%22%3A1%2C%22twclid%22%3A%2223opevjt88psuo13lu8d020qkn%22%7D",
+    "twclid": "23opevjt88psuo13lu8d020qkn",
 }
 ALL_IDS = {
     "ttp": SAMPLES["_ttp"],
@@ -59,10 +69,27 @@ ALL_IDS = {
     "ga_client_id": "1234567890.1690000000",
     "ga_session_id": "1747132561",
     "ga_session_number": "3",
+    "uetvid": SAMPLES["_uetvid"],
+    "uetsid": SAMPLES["_uetsid"],
+    "rdt_uuid": SAMPLES["_rdt_uuid"],
 }
 MEASURED = {name: value for name, value in ALL_IDS.items() if name.startswith("ga_")}
-CLICKS = {"ttclid", "sccid", "epik", "gclid", "wbraid", "gbraid", "dclid"}
-RENEWED = {"_ttp": 395, "_scid": 395, "_epik": 365, "_ga": 400}
+CLICKS = {
+    *("ttclid", "sccid", "epik", "gclid", "wbraid", "gbraid", "dclid"),
+    *("msclkid", "li_fat_id", "rdt_cid", "twclid"),
+}
+RENEWED = {
+    "_ttp": 395,
+    "_scid": 395,
+    "_epik": 365,
+    "_ga": 400,
+    "_uetmsclkid": 90,
+    "_uetvid": 395,
+    "li_fat_id": 90,
+    "_rdt_cid": 30,
+    "_rdt_uuid": 90,
+}
+CLICK_COOKIES = {"_epik", "_uetmsclkid", "li_fat_id", "_rdt_cid"}  # written from a click, not kept to the byte
 
 
 class Stream(DestinationSettings):
@@ -133,9 +160,9 @@ def test_every_row_of_the_table_has_its_sample_and_says_something_of_it():
         assert (alone.click_ids if isinstance(row, ClickCookie) else alone.browser_ids) != {}
 
 
-def test_every_kind_in_the_table_is_a_destination():
-    assert {row.kind for row in COOKIES} <= set(load_all())
-    assert set(Kept.__args__) == {row.kind for row in COOKIES if row.lasts_s} | {"meta"}
+def test_every_kind_in_the_table_is_a_destination_or_prepared_for_one():
+    assert {row.kind for row in COOKIES} <= set(load_all()) | set(PREPARED)
+    assert set(Kept.__args__) == {row.kind for row in COOKIES if row.lasts_s} | {"meta", *PREPARED}
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)
@@ -234,9 +261,30 @@ def test_a_click_in_the_url_beats_every_cookie_and_renews_the_platforms_own():
     assert answer["_epik"][0] == "NEW"
 
 
-def test_a_new_pinterest_click_gets_its_cookie_even_without_the_tag():
-    _, answer = visit(event("https://www.example.com/?epik=NEW"))
-    assert answer["_epik"][0] == "NEW"
+def test_a_new_click_gets_its_platforms_cookie_in_its_own_form_even_without_the_tag():
+    _, answer = visit(event("https://www.example.com/?epik=NEW&msclkid=b124&li_fat_id=l-1&rdt_cid=7"))
+    written = {name: value for name, (value, _) in answer.items() if name != "_fh"}
+    assert written == {"_epik": "NEW", "_uetmsclkid": "_uetb124", "li_fat_id": "l-1", "_rdt_cid": "7"}
+
+
+def test_forms_that_are_not_certain_are_only_read():
+    _, answer = visit(event("https://www.example.com/?gclid=g&wbraid=w&gbraid=b&twclid=t"))
+    assert set(answer) == {"_fh"}
+
+
+@pytest.mark.parametrize("value", ["%7B%22pv%22%3A1%7D", "%7Bnope", "{}"])
+def test_a_twclid_cookie_without_a_click_says_nothing(value):
+    (stored,), _ = visit(event(), cookies=f"_twclid={value}")
+    assert stored.click_ids == {}
+    assert read(f"_twclid={value}", CODEC, ALL, NOW).found.unusable == {"_twclid"}
+
+
+def test_the_platform_a_list_names_is_read_without_a_destination():
+    (stored,), _ = visit(
+        event(), cookies=header(**SAMPLES), keep=keep_for(keep=["microsoft", "linkedin", "reddit", "x"])
+    )
+    assert set(stored.click_ids) == {"msclkid", "li_fat_id", "rdt_cid", "twclid"}
+    assert set(stored.browser_ids) == {"uetvid", "uetsid", "rdt_uuid"}
 
 
 def known(clicks, **fields):
@@ -317,8 +365,8 @@ def test_no_cookie_is_read_or_set_without_the_consent_it_needs(consent):
         set_now = {name for name, (value, _) in answer.items() if value} - {"_fh"}
         lost = "_ttp" not in cookies.replace(kept, "")
         if may_advertise(consent):
-            assert set_now == set(RENEWED) - ({"_epik"} if lost else set())
-            assert opened(answer).cookies.keys() == {"_ttp", "_scid", "_ga"}
+            assert set_now == ({"_ttp", "_scid", "_ga"} if lost else set(RENEWED))
+            assert opened(answer).cookies.keys() == set_now - CLICK_COOKIES
             assert lost or (stored.browser_ids == ALL_IDS and set(stored.click_ids) == CLICKS)
         elif may_identify(consent):
             assert set_now == {"_ga"}
@@ -340,7 +388,7 @@ def test_withdrawing_everything_removes_what_we_set_and_nothing_else():
 
 def test_withdrawing_marketing_keeps_the_measuring_cookie():
     _, answer = visit(event(), cookies=header(**SAMPLES), consent=ANALYTICS)
-    assert {name for name, (value, _) in answer.items() if not value} == {"_ttp", "_scid", "_epik"}
+    assert {name for name, (value, _) in answer.items() if not value} == set(RENEWED) - {"_ga"}
     assert answer["_ga"][0] == SAMPLES["_ga"]
 
 
@@ -352,7 +400,7 @@ def test_withdrawing_removes_unusable_cookies_too_and_only_those_that_came():
 def test_a_gpc_signal_alone_removes_advertising_and_leaves_measuring():
     consent = Consent(marketing=D, analytics=D, sale=D, source="gpc")
     _, answer = visit(event(), cookies=header(**SAMPLES), consent=consent)
-    assert set(answer) == {"_ttp", "_scid", "_epik"}
+    assert set(answer) == set(RENEWED) - {"_ga"}
 
 
 def test_a_default_denial_leaves_cookies_of_an_earlier_consent_alone():

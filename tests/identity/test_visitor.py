@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from proxy.clock import DAY_MS
-from proxy.event import ClickId, Visitor, replace
+from proxy.event import ClickId, Touch, Visitor, replace
 from proxy.identity.click_ids import PARAMETERS
 from proxy.identity.cookie_header import cookie_values, set_cookie
 from proxy.identity.meta_cookies import fbc, fbp
@@ -23,6 +23,7 @@ NOW = 1_700_000_000_123
 
 times = st.integers(NOW - 10**10, NOW)
 values = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=120)
+touches = st.builds(Touch, click=st.sampled_from(["gclid", "fbclid"]), at=times, evidence=st.just("url"))
 remembered = st.builds(
     Remembered,
     visitor=st.builds(Visitor, id=st.integers(0, 2**128 - 1).map(visitor_id), first_seen=times),
@@ -33,6 +34,7 @@ remembered = st.builds(
     fbp=st.none() | st.builds(fbp, st.integers(0, 2**31), times),
     fbc=st.none() | st.builds(fbc, values, times),
     cookies=st.dictionaries(st.sampled_from(["_ttp", "_scid", "_ga"]), values),
+    touches=st.none() | st.tuples(touches, touches),
 )
 
 
@@ -122,7 +124,7 @@ def test_what_was_sealed_for_another_purpose_is_no_cookie():
 
 
 def test_a_cookie_written_by_a_later_version_with_more_fields_opens():
-    more = msgspec.msgpack.encode(["v_a", NOW, NOW, None, None, [], {}, "new"])
+    more = msgspec.msgpack.encode(["v_a", NOW, NOW, None, None, [], {}, [], "new"])
     text = base64.urlsafe_b64encode(RING.seal("visitor cookie", more)).rstrip(b"=").decode()
     assert CODEC.decode(text) == some()
 
@@ -173,6 +175,7 @@ def test_what_has_not_changed_since_yesterday_goes_back_as_it_came(what, later):
         {"fbp": fbp(1, NOW)},
         {"fbc": fbc("x", NOW)},
         {"cookies": {"_ttp": "x"}},
+        {"touches": (Touch(click="gclid", at=NOW, evidence="url"),) * 2},
     ],
 )
 def test_what_has_is_sealed_again(change):
