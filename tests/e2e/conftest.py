@@ -10,6 +10,7 @@ import shutil
 import socket
 import sys
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,12 +18,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 from playwright.async_api import async_playwright
-from yarl import URL
 
 from proxy.demo import shop
 from proxy.privacy.keys import generate_key
 from proxy.sandbox.base import TOKEN
 from proxy.sandbox.server import Sandbox
+from tests.e2e.edge import Edge
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -104,30 +105,12 @@ class World:
         return self.rows()
 
 
-async def _site(app, port):
+async def listen(app, port):
+    """Serve `app` on this machine until its runner is cleaned up."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     return runner
-
-
-def _edge(port):
-    """The site's own reverse proxy in front of `serve`: says whom it speaks for, passes everything else on."""
-
-    async def handle(request):
-        headers = {name: value for name, value in request.headers.items() if name != "Transfer-Encoding"}
-        headers["X-Forwarded-For"] = ADDRESS
-        body = await request.read()
-        target = URL(f"http://127.0.0.1:{port}{request.raw_path}", encoded=True)
-        async with (
-            aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as http,
-            http.request(request.method, target, headers=headers, data=body or None) as reply,
-        ):
-            return web.Response(status=reply.status, headers=reply.headers, body=await reply.read())
-
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handle)
-    return app
 
 
 async def _ready(port, process, log):
@@ -144,6 +127,26 @@ async def _ready(port, process, log):
     raise AssertionError("serve did not get ready: " + log.read_text())
 
 
+@asynccontextmanager
+async def serving(config, port, key):
+    """`firsthand serve` with this configuration as a process of its own, once it is ready; its log is beside the file."""
+    log = config.with_name("serve.log")
+    with log.open("ab") as out:
+        process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "proxy", "serve", "--config", str(config)],
+            env={**os.environ, "KEYS": key},
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        await _ready(port, process, log)
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await asyncio.wait_for(process.wait(), 20)
+
+
 @pytest.fixture
 async def world(tmp_path):
     """The running world; everything it started is stopped at the end."""
@@ -155,27 +158,16 @@ async def world(tmp_path):
     )
     sandbox = Sandbox()
     runners = [
-        await _site(shop.make_app(origins[1], origins[2]), shop_port),
-        await _site(sandbox.make_app(), sandbox_port),
-        await _site(_edge(port), edge_port),
+        await listen(shop.make_app(origins[1], origins[2]), shop_port),
+        await listen(sandbox.make_app(), sandbox_port),
+        await listen(Edge(port, ADDRESS).make_app(), edge_port),
     ]
     config = tmp_path / "config.yaml"
     config.write_text(CONFIG.format(shop=origins[0], port=port, token=TOKEN, sandbox=origins[2]))
-    log = tmp_path / "serve.log"
-    with log.open("ab") as out:
-        process = await asyncio.create_subprocess_exec(
-            *[sys.executable, "-m", "proxy", "serve", "--config", str(config)],
-            env={**os.environ, "KEYS": generate_key()},
-            stdout=out,
-            stderr=out,
-        )
     try:
-        await _ready(port, process, log)
-        yield World(shop=origins[0], proxy=origins[1], sandbox=sandbox, folder=tmp_path)
+        async with serving(config, port, generate_key()):
+            yield World(shop=origins[0], proxy=origins[1], sandbox=sandbox, folder=tmp_path)
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await asyncio.wait_for(process.wait(), 20)
         for runner in runners:
             await runner.cleanup()
 
