@@ -31,15 +31,20 @@
   const { fetch, setTimeout, Blob, URL, crypto } = window;
   const { stringify, parse } = JSON;
   const { now } = Date;
-  const { assign, keys } = Object;
+  const { assign } = Object;
   const { random, min } = Math;
   const { warn } = console;
-  const { sendBeacon } = navigator;
+  // Array methods as functions of the array.
+  const own = (method) => method.call.bind(method);
+  const push = own([].push);
+  const splice = own([].splice);
+  const concat = own([].concat);
+  const filter = own([].filter);
+  const { sendBeacon, locks } = navigator;
   const doc = document;
 
-  const config = assign({}, baked, window[baked.global + 'Config']);
   const script = doc.currentScript || {};
-  const storeKey = config.global + '_queue';
+  const storeKey = baked.global + '_queue';
 
   const GRANTED = 'granted';
   const DENIED = 'denied';
@@ -63,6 +68,8 @@
   const STRIKES = 30;
   const REST_MS = 36e5;
 
+  /** @type {Config} */
+  let config = baked;
   /** What the visitor said on this page. @type {Consent} */
   const decided = {};
   /** Waiting, oldest first. @type {Event[]} */
@@ -85,6 +92,10 @@
   let batching = false;
   /** The last flush left something behind that should go as soon as it can. */
   let due = false;
+  /** Waiting for our turn among the tabs. */
+  let queuing = false;
+  /** A grant was taken back while a request was under way, whose answer may set again what that deletes. */
+  let overtaken = false;
   let resting = false;
   let strikes = 0;
   let sequence = 0;
@@ -95,7 +106,7 @@
       try {
         return work.apply(this, arguments);
       } catch (error) {
-        warn(config.global, error);
+        warn(baked.global, error);
       }
     };
   }
@@ -152,7 +163,7 @@
   /** A refusal made since wins over the consent an event was kept under; a later grant does not widen it. */
   function narrow(then, today) {
     const both = assign({}, then);
-    for (const purpose of keys(today)) if (today[purpose] === DENIED) both[purpose] = DENIED;
+    for (const purpose in today) if (today[purpose] === DENIED) both[purpose] = DENIED;
     return both;
   }
 
@@ -179,9 +190,9 @@
   }
 
   function enqueue(event) {
-    queue.push(event);
+    push(queue, event);
     // Over the limit the oldest go, but never the first: it holds the landing URL with the click id.
-    if (queue.length > (mayAct() ? WAITING_EVENTS : UNDECIDED_EVENTS)) queue.splice(1, 1);
+    if (queue.length > (mayAct() ? WAITING_EVENTS : UNDECIDED_EVENTS)) splice(queue, 1, 1);
     if (event.name === 'page_view') {
       // Time for the page to set its title, and for the events that come with a view.
       settling = true;
@@ -212,8 +223,23 @@
   function flush() {
     if (settling) return;
     page.title = page.title || doc.title;
-    if (queue.length && !inFlight.length && !resting && mayAct()) deliver(take(FETCH_BYTES));
-    due = queue.length > 0;
+    if (maySend()) {
+      // Tabs without a first answer take turns, for the same reason.
+      queuing = landing && locks;
+      if (queuing) locks.request(storeKey, send).catch(send);
+      else send();
+    }
+    due = queue.length;
+  }
+
+  function maySend() {
+    return queue.length && !inFlight.length && !resting && !queuing && mayAct();
+  }
+
+  /** @returns {Promise | undefined} until there is an answer */
+  function send() {
+    queuing = false;
+    if (maySend()) return deliver(take(FETCH_BYTES));
   }
 
   /**
@@ -225,9 +251,9 @@
     const consent = consentNow();
     const marketing = consent.marketing === GRANTED;
     const shared = { page: queue[0].page, user: marketing ? queue[0].user : undefined };
-    const head = stringify(assign({ sent_at: now(), consent, landing }, shared)).slice(0, -1) + ',"events":[';
-    const texts = [];
-    let size = bytes(head) + 2;
+    let body = stringify(assign({ sent_at: now(), consent, landing }, shared)).slice(0, -1) + ',"events":[';
+    let size = bytes(body) + 2;
+    let count = 0;
     for (const event of queue) {
       const text = stringify(
         assign({}, event, {
@@ -237,47 +263,51 @@
         })
       );
       const total = size + bytes(text) + 1;
-      if (texts.length && (total > limit || texts.length >= REQUEST_EVENTS)) break;
+      if (count && (total > limit || count >= REQUEST_EVENTS)) break;
       size = total;
-      texts.push(text);
+      body += (count++ ? ',' : '') + text;
     }
-    return { events: queue.splice(0, texts.length), body: head + texts + ']}' };
+    return { events: splice(queue, 0, count), body: body + ']}' };
   }
 
   /** text/plain with credentials: cookies travel, and no preflight is asked for. @param {Batch} batch */
   async function deliver(batch) {
-    let status = 0;
-    let pauseMs = 0;
-    inFlight = inFlight.concat(batch.events);
+    let answer;
     try {
-      const answer = await tell(batch.body);
-      status = answer.status;
-      pauseMs = answer.headers.get('Retry-After') * 1000;
+      inFlight = concat(inFlight, batch.events);
+      answer = await tell(batch.body);
     } catch (error) {
-      // Offline, blocked or over the keepalive budget: the status stays 0.
+      // Offline, blocked or over the keepalive budget.
     }
-    settleSafely(batch.events, status, pauseMs);
+    settleSafely(batch.events, answer || {});
   }
 
   function tell(body) {
     return fetch(endpoint, { method: 'POST', body, credentials: 'include', keepalive: bytes(body) < 6e4 });
   }
 
+  function sayNo() {
+    tell(stringify({ sent_at: now(), consent: consentNow(), events: [] })).catch(() => 0);
+  }
+
   const settleSafely = guard(settle);
 
   /** Accepted or refused for good: forget them. Otherwise they wait for another try, here or on the next page. */
-  function settle(events, status, pauseMs) {
-    inFlight = inFlight.filter((event) => !events.includes(event));
+  function settle(events, { status, headers }) {
+    inFlight = without(events, inFlight);
+    if (overtaken) sayNo();
+    overtaken = false;
     if (status && status < 500 && status !== 429) {
       strikes = 0;
       landing = undefined;
       forget(events);
     } else if (!refused()) {
-      queue = events.concat(queue);
+      queue = concat(events, queue);
       if (mayAct()) keep(queue);
       strikes += status ? 3 : 10;
       resting = true;
-      if (strikes < STRIKES) later(wake, min(pauseMs || 1000 * 2 ** (strikes / 5), REST_MS) * (1 + random()));
+      const pauseMs = (status && headers.get('Retry-After') * 1000) || 1000 * 2 ** (strikes / 5);
+      if (strikes < STRIKES) later(wake, min(pauseMs, REST_MS) * (1 + random()));
     }
     if (due) flush();
   }
@@ -308,7 +338,7 @@
         forget(batch.events);
       }
     }
-    if (inFlight.length) keep(inFlight.concat(queue));
+    if (inFlight.length) keep(concat(inFlight, queue));
   }
 
   function beacon(body) {
@@ -322,7 +352,7 @@
   /** @returns {Event[]} events that earlier pages could not deliver, at most a day old */
   function stored() {
     try {
-      return parse(localStorage.getItem(storeKey)).filter((event) => event && event.time > now() - STORED_MS);
+      return filter(parse(localStorage.getItem(storeKey)), (event) => event && event.time > now() - STORED_MS);
     } catch (error) {
       return [];
     }
@@ -340,17 +370,17 @@
   }
 
   function without(events, list) {
-    return list.filter((entry) => !events.some((event) => event.id === entry.id));
+    return filter(list, (entry) => !filter(events, (event) => event.id === entry.id).length);
   }
 
   /** Adds to the retry queue, never with what `identify` said. Its own entry wins over another tab's of the same id. */
   function keep(events) {
     if (!config.retryQueue) return false;
     const consent = consentNow();
-    const kept = events.map((event) => assign({}, event, { user: {}, consent: event.consent || consent }));
-    const list = without(events, stored()).concat(kept);
+    const list = without(events, stored());
+    for (const event of events) push(list, assign({}, event, { user: {}, consent: event.consent || consent }));
     // 32 KiB are fewer than a hundred events.
-    while (stringify(list).length > STORED_CHARS) list.shift();
+    while (stringify(list).length > STORED_CHARS) splice(list, 0, 1);
     return store(list);
   }
 
@@ -361,7 +391,7 @@
   /** Consent is there: what earlier pages left behind joins what waits here. */
   function resume() {
     if (!mayAct()) return;
-    if (config.retryQueue) queue = queue.concat(without(queue.concat(inFlight), stored()));
+    if (config.retryQueue) queue = concat(queue, without(concat(queue, inFlight), stored()));
     soon();
   }
 
@@ -422,20 +452,22 @@
 
     /** Purposes not named stay as they were. @param {Object<string, 'granted' | 'denied' | boolean>} given */
     consent(given) {
-      const waited = !allows(consentNow());
-      const before = assign({}, decided);
+      const before = consentNow();
+      let refusing;
       for (const purpose of ['marketing', 'analytics', 'personalization', 'sale']) {
         const state = STATES[given[purpose]];
+        if (state === DENIED && before[purpose] !== DENIED) refusing = true;
         if (state) decided[purpose] = state;
       }
       decided.source = given.source || 'api';
       decided.time = given.time || now();
-      // Taken back: the server hears of it, because only it can delete its cookies.
-      if (keys(before).some((purpose) => before[purpose] === GRANTED && decided[purpose] === DENIED)) {
-        tell(stringify({ sent_at: now(), consent: consentNow(), events: [] })).catch(() => 0);
+      if (refusing && allows(before)) {
+        // Taken back: the server hears of it at once, because only it can delete its cookies.
+        sayNo();
+        overtaken = inFlight.length;
       }
       if (refused()) queue = [];
-      if (waited) queue = queue.filter((event) => event.time > now() - UNDECIDED_MS);
+      if (!allows(before)) queue = filter(queue, (event) => event.time > now() - UNDECIDED_MS);
       if (allows(consentNow())) resume();
       else store([]);
     },
@@ -453,10 +485,9 @@
     id: newId,
   };
 
-  const call = guard((args) => {
-    const command = commands[args[0]];
-    if (!command) throw Error('no command ' + args[0]);
-    return command.apply(null, [].slice.call(args, 1));
+  const call = guard(([name, ...args]) => {
+    if (!commands[name]) throw Error('no command ' + name);
+    return commands[name](...args);
   });
 
   function firsthand() {
@@ -464,15 +495,16 @@
   }
 
   const start = guard(() => {
+    config = assign({}, baked, window[baked.global + 'Config']);
     endpoint = new URL(config.events, script.src || location.href).href;
     openPage(doc.referrer);
     landing = { seed: newId(), at: now(), url: page.url, referrer: page.referrer };
     moved();
-    for (const name of keys(commands)) firsthand[name] = guard(commands[name]);
+    for (const name in commands) firsthand[name] = guard(commands[name]);
     const early = (earlier && earlier.q) || [];
     // Whoever kept the stub itself still reaches us.
     firsthand.q = { push: call };
-    window[config.global] = firsthand;
+    window[baked.global] = firsthand;
 
     follow('pushState', true);
     follow('replaceState');
@@ -493,7 +525,7 @@
     });
 
     if (config.pageViews && !doc.prerendering) countView();
-    for (const args of [].slice.call(early)) call(args);
+    for (const args of early) call(args);
     resume();
   });
 

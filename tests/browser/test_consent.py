@@ -1,0 +1,93 @@
+"""Consent given early, late and taken back, in all its races: what is set, what is sent, what a platform gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.conftest import GRANT, jar
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+POST = (
+    "url => fetch(url, {method: 'POST', credentials: 'include', body: JSON.stringify({consent: {marketing: 'granted'},"
+    " page: {url: location.href}, events: [{name: 'lead', id: 'of ' + location.host}]})}).then(answer => answer.status)"
+)
+REFUSE = "firsthand('consent', {marketing: false, analytics: false})"
+
+
+async def test_consent_given_before_the_script_has_loaded_counts_from_the_first_view(site, page, context):
+    await page.goto(site.url("/?fbclid=AbC"))
+    [row] = await site.until_relayed("PageView")
+    assert row["user_data"]["fbc"].endswith(".AbC")
+    assert set(await jar(context)) == {"_fh", "_fbp", "_fbc"}
+
+
+async def test_consent_given_late_sends_what_waited_with_its_click_and_its_times(site, page, context):
+    site.pages["*"] = site.page()
+    await page.goto(site.url("/?fbclid=AbC"))
+    await page.evaluate("history.replaceState(null, '', '/'); firsthand('track', 'lead')")
+    await page.evaluate("new Promise(done => setTimeout(done, 100))")
+    assert site.posts == []
+    assert await jar(context) == {}
+    await page.evaluate(GRANT)
+    rows = await site.until_relayed("PageView", "Lead")
+    assert all(row["user_data"]["fbc"].endswith(".AbC") for row in rows)
+    logged = await site.logged()
+    assert all(event.time < event.consent.time for event in logged)
+
+
+async def test_consent_taken_back_deletes_the_cookies_and_ends_the_relaying(site, page, context):
+    await page.goto(site.url("/?fbclid=AbC"))
+    await site.until_relayed("PageView")
+    await page.evaluate("firsthand('track', 'zoom')")
+    await page.evaluate(f"{REFUSE}; firsthand('track', 'purchase', {{value: 1, currency: 'EUR'}})")
+    await site.until(lambda: len(site.posts) == 2 and site.posts[1].status == 204)
+    await page.wait_for_function("!document.cookie")
+    assert await jar(context) == {}
+    site.pages["*"] = site.page(REFUSE)
+    await page.goto(site.url("/next"))
+    await page.evaluate("firsthand('track', 'lead')")
+    await page.goto(site.url("/blank"))
+    assert [request.events for request in site.posts] == [["page_view"], []]
+    assert [event.name for event in await site.logged()] == ["page_view"]
+
+
+async def test_an_answer_still_under_way_does_not_bring_back_what_a_withdrawal_deletes(site, page, context):
+    answers = site.world.edge.hold()
+    await page.goto(site.url("/?fbclid=AbC"))
+    await site.until(lambda: len(site.posts) == 1)
+    async with page.expect_response(lambda answer: answer.request.post_data.endswith('"events":[]}')):
+        site.world.edge.flow()
+        await page.evaluate(REFUSE)
+    assert [request.status for request in site.posts] == [None, 204]
+    answers.set()
+    await site.until(lambda: len(site.posts) == 3 and site.posts[2].status == 204)
+    await page.wait_for_function("!document.cookie")
+    assert await jar(context) == {}
+    assert [request.events for request in site.posts] == [["page_view"], [], []]
+
+
+async def test_a_refusal_where_the_default_grants_is_a_withdrawal(site, page, context):
+    consent = "window.firsthandConfig = {consent: {marketing: 'granted', analytics: 'granted'}}"
+    site.pages["*"] = site.page(consent)
+    await page.goto(site.url("/blank"))
+    await page.evaluate(POST, f"{site.proxy}/e")
+    assert set(await jar(context)) == {"_fh", "_fbp"}
+    await page.goto(site.url("/"))
+    await page.evaluate(REFUSE)
+    await page.wait_for_function("!document.cookie")
+    assert await jar(context) == {}
+
+
+async def test_only_marketing_taken_back_ends_advertising_and_keeps_the_visitor(site, page, context):
+    await page.goto(site.url("/?fbclid=AbC"))
+    await site.until_relayed("PageView")
+    await page.evaluate("firsthand('consent', {marketing: false})")
+    await page.wait_for_function("!document.cookie")
+    assert set(await jar(context)) == {"_fh"}
+    await page.evaluate("firsthand('track', 'lead')")
+    await site.until(lambda: site.posts[-1].events == ["lead"] and site.posts[-1].status == 204)
+    page_view, lead = await site.logged()
+    assert lead.visitor.id == page_view.visitor.id
+    assert (lead.click_ids, lead.browser_ids) == ({}, {})
+    assert site.names == ["PageView"]
