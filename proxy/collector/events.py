@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 
+import msgspec
 from aiohttp import web
 
 from proxy.collector.answers import (
@@ -25,6 +26,7 @@ from proxy.collector.answers import (
 from proxy.collector.limits import TooMany
 from proxy.collector.origin import PREFLIGHT_LINES, cors_lines
 from proxy.collector.reception import Reception
+from proxy.collector.store import Storing
 from proxy.collector.visit import Headers, Visit, connection_of, text_of
 from proxy.errors import LogUnavailable, WireError
 from proxy.observe.metrics import requests_refused
@@ -40,6 +42,23 @@ _COMPRESSED = failure(415, "compressed bodies are not read; send the JSON as it 
 _INCOMPLETE = failure(400, "the body ended early, or took too long to arrive")
 _FAULT = failure(500, "something is wrong here; keep the events and send them again")
 _BAD_KEY = failure(401, "this key is not in ingest_keys", b"WWW-Authenticate: Bearer\r\n")
+
+
+class Later(msgspec.Struct, frozen=True):
+    """An answer that waits for the disk."""
+
+    when_stored: Reply
+    storing: Storing
+    now_ms: int
+    cors: bytes
+
+    def reply(self) -> Reply:
+        """To be called once, when it is known what became of the events."""
+        try:
+            self.storing.settle()
+        except LogUnavailable:
+            return _refuse(LOG_UNAVAILABLE, RequestRefusal.LOG_UNAVAILABLE, self.now_ms, self.cors)
+        return self.when_stored
 
 
 class Events:
@@ -62,7 +81,11 @@ class Events:
         if isinstance(body, RequestRefusal):
             visit, cors = admitted
             return _refuse(_UNREAD[body], body, visit.received_ms, cors)
-        return await self.take(*admitted, body)
+        answer = self.take(*admitted, body)
+        if isinstance(answer, Reply):
+            return answer
+        await asyncio.wait([answer.storing.known])
+        return answer.reply()
 
     def admit(self, headers: Headers, peer: str | None, scheme: str) -> tuple[Visit, bytes] | Reply:
         """Who sends, and the CORS lines of the answer; or the answer, when they may not. No body is read before."""
@@ -81,8 +104,9 @@ class Events:
         visit, cors = reception.browser(headers, peer, scheme, now_ms), cors_lines(origin)
         return _refuse(visit.answer, visit.reason, now_ms, cors) if isinstance(visit, TooMany) else (visit, cors)
 
-    async def take(self, visit: Visit, cors: bytes, body: bytes) -> Reply:
-        """The answer, once the events in `body` are on disk."""
+    def take(self, visit: Visit, cors: bytes, body: bytes) -> Reply | Later:
+        """The answer to `body`; with events in it, the answer once they are on disk. Everything is done before the
+        disk is asked: a request that waits for it holds little, and needs no task of its own."""
         reception, now_ms = self._reception, visit.received_ms
         try:
             parsed = parse(
@@ -92,14 +116,14 @@ class Events:
                 source=visit.source,
                 mint=partial(reception.event_id, now_ms),
             )
-            cookies = await reception.take(visit, parsed)
         except WireError as error:
             return _refuse(failure(400, error.message, where=error.where), error.reason, now_ms, cors)
-        except LogUnavailable:
-            return _refuse(LOG_UNAVAILABLE, RequestRefusal.LOG_UNAVAILABLE, now_ms, cors)
+        cookies, storing = reception.take(visit, parsed)
         if not parsed.refused:
-            return _ACCEPTED.reply(now_ms, cors, *cookies)
-        return self._partly(parsed, now_ms, cors, cookies)
+            reply = _ACCEPTED.reply(now_ms, cors, *cookies)
+        else:
+            reply = self._partly(parsed, now_ms, cors, cookies)
+        return reply if storing is None else Later(reply, storing, now_ms, cors)
 
     def fault(self) -> Reply:
         """The answer when our own code failed. aiohttp has one of its own for the ordinary routes."""

@@ -1,4 +1,4 @@
-"""`POST /e` without aiohttp's Request, Response, routing and two tasks per request: the express lane.
+"""`POST /e` without aiohttp's Request, Response, routing and tasks: the express lane.
 
 A connection hands the lane a chunk of bytes. Is it one whole request as browsers and proxies usually write it (`read`),
 it goes to the same `Events` the ordinary route uses, and the answer is the same bytes. Anything else, in any detail,
@@ -14,15 +14,16 @@ connection therefore stays with aiohttp until it brings one without a body.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from proxy.collector.answers import Reply
 from proxy.collector.bad_http import unreadable
-from proxy.collector.events import MAX_BODY, Events
+from proxy.collector.events import MAX_BODY, Events, Later
 
 _LONGEST_HEAD = 8_000  # characters; a longer head is rare, and read by aiohttp
 _MOST_HEADERS = 60
@@ -31,6 +32,8 @@ _UNUSUAL = frozenset(
 )
 _PRINTABLE = bytes(range(32, 127))
 _END = b"\r\n\r\n"
+
+A = TypeVar("A")
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -135,7 +138,7 @@ class Connection(web.RequestHandler):
         super().__init__(manager, **handling)
         self._lane = lane
         self._left_off: bytes | None = None  # how the bytes ended that aiohttp got last; None: it has had none
-        self._under_way: asyncio.Task[None] | None = None
+        self._under_way: asyncio.Future[int] | None = None
         self._held = b""  # came while a request of the lane is under way
 
     def data_received(self, data: bytes) -> None:
@@ -179,18 +182,31 @@ class Connection(web.RequestHandler):
             return False
         self._request_count += 1
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        self._under_way = self._loop.create_task(self._answer(usual))
+        answer = self._guarded(partial(self._answer, usual))
+        if isinstance(answer, Later):
+            self._under_way = answer.storing.known
+            self._under_way.add_done_callback(partial(self._settled, answer))
+        else:
+            self._send(answer)
         return True
 
-    async def _answer(self, usual: Usual) -> None:
+    def _answer(self, usual: Usual) -> Reply | Later:
         events, peer, scheme = self._lane.events, self.peername, "http" if self.ssl_context is None else "https"
+        admitted = events.admit(usual.headers, peer[0] if isinstance(peer, tuple) else None, scheme)
+        return admitted if isinstance(admitted, Reply) else events.take(*admitted, usual.body)
+
+    def _settled(self, later: Later, _: asyncio.Future[int]) -> None:
+        self._under_way = None
+        self._send(self._guarded(later.reply))
+
+    def _guarded(self, answer: Callable[[], A]) -> A | Reply:
         try:
-            admitted = events.admit(usual.headers, peer[0] if isinstance(peer, tuple) else None, scheme)
-            reply = admitted if isinstance(admitted, Reply) else await events.take(*admitted, usual.body)
+            return answer()
         except Exception as error:  # noqa: BLE001 - a supervisor loop: what goes wrong ends here, as in aiohttp
             self.log_exception("Error handling request", exc_info=error)
-            reply = events.fault()
-        self._under_way = None
+            return self._lane.events.fault()
+
+    def _send(self, reply: Reply) -> None:
         if self.transport is None or self.transport.is_closing():
             return
         self.transport.write(reply.wire())

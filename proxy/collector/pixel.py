@@ -8,6 +8,7 @@ a page has no way to ask, so nothing counts as consent but the configured defaul
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -64,11 +65,14 @@ class Pixel:
             source="pixel",
             mint=partial(reception.event_id, now_ms),
         )
-        try:
-            cookies = await reception.take(visit, parsed)
-        except LogUnavailable:
-            requests_refused.labels(RequestRefusal.LOG_UNAVAILABLE).inc()
-            return LOG_UNAVAILABLE.reply(now_ms)
+        cookies, storing = reception.take(visit, parsed)
+        if storing is not None:
+            await asyncio.wait([storing.known])
+            try:
+                storing.settle()
+            except LogUnavailable:
+                requests_refused.labels(RequestRefusal.LOG_UNAVAILABLE).inc()
+                return LOG_UNAVAILABLE.reply(now_ms)
         return _GIF.reply(now_ms, *cookies)
 
     def _is_ours(self, url: str | None, fetch_site: str | None) -> bool:

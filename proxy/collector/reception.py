@@ -13,7 +13,7 @@ from proxy.collector.limits import Limits, TooMany
 from proxy.collector.origin import Origins
 from proxy.collector.pipeline import Rulebook, collect
 from proxy.collector.senders import IngestKeys
-from proxy.collector.store import Store
+from proxy.collector.store import Left, Store, Storing
 from proxy.collector.visit import Headers, Visit, bot_signals, client_of, is_https
 from proxy.config.load import Config
 from proxy.event import Client, replace
@@ -92,8 +92,9 @@ class Reception:
         client = client_of(headers, peer, self._proxies, self.settings.listen.client_ip_header)
         return self.limits.take(client.ip, received_ms)
 
-    async def take(self, visit: Visit, parsed: Parsed) -> list[bytes]:
-        """Collect, store, then the `Set-Cookie` lines for the answer. Raises `LogUnavailable`: nothing was stored."""
+    def take(self, visit: Visit, parsed: Parsed) -> tuple[list[bytes], Storing | None]:
+        """Collect, and hand to the log: the `Set-Cookie` lines for the answer, and what has to be on disk before it is
+        sent, if anything."""
         if not visit.is_trusted and (more := len(parsed.events) + len(parsed.refused) - 1) > 0:
             self.limits.charge(visit.client.ip, more, visit.received_ms)
         if parsed.landing is not None and not visit.is_trusted:
@@ -103,11 +104,12 @@ class Reception:
             consent = effective(parsed.decision, self.settings.consent, gpc=visit.has_gpc)
             visit.identity = replace(visit.identity, consent=consent)
         kept, dropped = collect(visit, parsed.events, self._book)
+        cookies = [] if visit.is_trusted else self._cookies(visit)
+        left = Left(dropped, parsed.refused, parsed.ignored)
         if kept:
-            await self.store.keep(kept, visit.source)
-        if dropped or parsed.refused or parsed.ignored:
-            self.store.count(dropped, parsed.refused, parsed.ignored)
-        return [] if visit.is_trusted else self._cookies(visit)
+            return cookies, self.store.keep(kept, visit.source, left)
+        self.store.count(left)
+        return cookies, None
 
     def event_id(self, received_ms: int) -> str:
         """For an event whose sender gave it none. Begins with its time: ids in order are kinder to an index."""

@@ -1,9 +1,13 @@
-"""The last step: events onto disk, and everything counted. Nothing is acknowledged before `keep` has returned."""
+"""The last step: events onto disk, and everything counted. Nothing is acknowledged before it is `stored`."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
 
 from proxy.clock import SECOND_MS, Clock
 from proxy.collector.pipeline import DropReason
@@ -16,6 +20,25 @@ from proxy.wire import RefusedEvent, field_label
 _FRESH_MS = 10 * SECOND_MS
 
 
+class Left(msgspec.Struct, frozen=True):
+    """What of a request is not stored, and what was left out of what is."""
+
+    dropped: Sequence[DropReason] = ()
+    refused: Sequence[RefusedEvent] = ()
+    ignored: Sequence[str] = ()
+
+
+NOTHING_LEFT = Left()
+
+
+class Storing(msgspec.Struct, frozen=True):
+    """Events on their way to the disk. Once it is known what became of them (`known` is done), `settle` counts them or
+    raises `LogUnavailable`: nothing was stored. To be called once."""
+
+    known: asyncio.Future[int]
+    settle: Callable[[], None]
+
+
 class Store:
     def __init__(self, log: EventLog, clock: Clock) -> None:
         self._log = log
@@ -25,17 +48,21 @@ class Store:
         self._stored = {source: metrics.events_stored.labels(source) for source in ("browser", "pixel", "server")}
         self._dropped = {reason: metrics.events_dropped.labels(reason) for reason in DropReason}
 
-    async def keep(self, events: Sequence[Event], source: str) -> None:
-        """Returns once `events` are durable. Raises `LogUnavailable`; then nothing was stored."""
+    def keep(self, events: Sequence[Event], source: str, left: Left = NOTHING_LEFT) -> Storing:
+        new = asyncio.ensure_future(self._log.append(events))
+        return Storing(new, partial(self._settle, new, len(events), source, left))
+
+    def _settle(self, stored: asyncio.Future[int], count: int, source: str, left: Left) -> None:
         try:
-            new = await self._log.append(events)
+            new = stored.result()
         except LogUnavailable as error:
             self._failed_ms, self._why = self._clock(), str(error)
             raise
         self._failed_ms = None
         self._stored[source].inc(new)
-        if new < len(events):
-            metrics.events_duplicate.inc(len(events) - new)
+        if new < count:
+            metrics.events_duplicate.inc(count - new)
+        self.count(left)
 
     async def trouble(self) -> str:
         """Why the log takes no events now, or "". A failure counts for ten seconds, then it is worth a try."""
@@ -47,13 +74,11 @@ class Store:
             return str(error)
         return ""
 
-    def count(
-        self, dropped: Iterable[DropReason], refused: Iterable[RefusedEvent] = (), ignored: Iterable[str] = ()
-    ) -> None:
-        """What was not stored, and what was left out of what was."""
-        for reason in dropped:
+    def count(self, left: Left) -> None:
+        for reason in left.dropped:
             self._dropped[reason].inc()
-        for event in refused:
+        for event in left.refused:
             metrics.events_refused.labels(event.reason).inc()
-        for field, times in Counter(map(field_label, ignored)).items():
-            metrics.fields_ignored.labels(field).inc(times)
+        if left.ignored:
+            for field, times in Counter(map(field_label, left.ignored)).items():
+                metrics.fields_ignored.labels(field).inc(times)

@@ -9,7 +9,7 @@ commands need. Implementations: `sqlite.py` (the service), `memory.py` (tests; n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -118,9 +118,9 @@ class LogStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventLog(Protocol):
-    async def append(self, events: Sequence[Event]) -> int:
-        """Returns once all are on disk: how many were new (a known id and name is stored once). `LogUnavailable`
-        when it cannot; then nothing was stored."""
+    def append(self, events: Sequence[Event]) -> Awaitable[int]:
+        """Once all are on disk: how many were new (a known id and name is stored once). `LogUnavailable` when it
+        cannot; then nothing was stored."""
         ...
 
     async def read(self, reader: str, limit: int) -> Batch:

@@ -78,15 +78,16 @@ class Committer:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run(), name="log committer")
 
-    async def append(self, rows: Sequence[Row]) -> int:
+    def append(self, rows: Sequence[Row]) -> asyncio.Future[int]:
         """How many of `rows` were new, once all are on disk."""
-        if not rows:
-            return 0
-        if self._waiting + len(rows) > WAITING and self._waiting:
-            raise LogUnavailable(f"busy: {self._waiting} events wait to be written to {self._path}")
         done: asyncio.Future[int] = self._loop.create_future()
-        self._enqueue(_Append(rows, done))
-        return await done
+        if not rows:
+            done.set_result(0)
+        elif self._waiting + len(rows) > WAITING and self._waiting:
+            _fail(done, LogUnavailable(f"busy: {self._waiting} events wait to be written to {self._path}"))
+        else:
+            self._enqueue(_Append(rows, done))
+        return done
 
     async def run(self, job: Callable[[aiosqlite.Connection], Awaitable[T]], *, transaction: bool = True) -> T:
         """`job` inside a transaction of its own: what it did is on disk, or undone and its error raised here."""
@@ -110,7 +111,8 @@ class Committer:
 
     def _enqueue(self, entry: _Append | _Task) -> None:
         if self._closing or self._stalled:
-            raise LogUnavailable(self._stalled or f"{self._path} is closed")
+            _fail(entry.done, LogUnavailable(self._stalled or f"{self._path} is closed"))
+            return
         if isinstance(entry, _Append):
             self._waiting += len(entry.rows)
         self._queue.append(entry)

@@ -75,8 +75,8 @@ class SqliteLog:
         """Transactions that stored events, in this process."""
         return self._writer.transactions
 
-    async def append(self, events: Sequence[Event]) -> int:
-        return await self._writer.append([self._sealing.row(event) for event in events])
+    def append(self, events: Sequence[Event]) -> asyncio.Future[int]:
+        return self._writer.append([self._sealing.row(event) for event in events])
 
     async def read(self, reader: str, limit: int) -> Batch:
         """Unreadable events become dead letters on the way: a lost key or a damaged page holds nobody up."""

@@ -43,7 +43,7 @@ async def test_a_log_that_cannot_be_read_is_not_ready(clock):
             raise LogUnavailable("gone")
 
     store = Store(Unreadable(), clock)
-    await store.keep([Event(id="a", name="b", time=1)], "browser")
+    await store.keep([Event(id="a", name="b", time=1)], "browser").known
     assert await store.trouble() == "gone"
 
 

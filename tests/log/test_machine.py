@@ -57,8 +57,12 @@ class Log(RuleBasedStateMachine):
 
     def both(self, call):
         """The same call on both; their common answer."""
-        expected = self.runner.run(call(self.memory))
-        assert self.runner.run(call(self.file)) == expected
+
+        async def answer(log):
+            return await call(log)
+
+        expected = self.runner.run(answer(self.memory))
+        assert self.runner.run(answer(self.file)) == expected
         return expected
 
     @rule(given=st.lists(events, max_size=6))

@@ -80,8 +80,8 @@ async def test_ids_that_tell_their_time_and_ids_that_do_not_are_recognised_alike
 
 async def test_a_cancelled_append_harms_nobody_and_is_stored(open_log, event):
     log = await open_log()
-    gone = asyncio.create_task(log.append([event(1)]))
-    stays = asyncio.create_task(log.append([event(2)]))
+    gone = asyncio.ensure_future(log.append([event(1)]))
+    stays = asyncio.ensure_future(log.append([event(2)]))
     await asyncio.sleep(0)
     gone.cancel()
     assert await stays == 1
@@ -123,7 +123,7 @@ async def test_readers_do_not_wait_behind_another_writer(open_log, event, outsid
     await log.append([event(1)])
     await log.read("meta", 1)
     await outsider.execute("BEGIN IMMEDIATE")
-    pending = asyncio.create_task(log.append([event(2)]))
+    pending = asyncio.ensure_future(log.append([event(2)]))
     await asyncio.wait([pending], timeout=0.05)
     assert not pending.done()
     assert await ids(log) == ["e-1"]
@@ -191,7 +191,7 @@ async def test_the_size_limit_refuses_events_until_there_is_room(open_log, event
 async def test_an_overrun_queue_says_so_at_once(open_log, event, monkeypatch):
     monkeypatch.setattr(committer, "WAITING", 10)
     log = await open_log()
-    appends = [asyncio.create_task(log.append([event(number)])) for number in range(30)]
+    appends = [asyncio.ensure_future(log.append([event(number)])) for number in range(30)]
     results = await asyncio.gather(*appends, return_exceptions=True)
     assert results.count(1) == 10
     assert sum(isinstance(result, LogUnavailable) and "busy" in str(result) for result in results) == 20
@@ -206,7 +206,7 @@ async def test_a_process_that_stops_in_the_middle_of_writing_holds_nobody_for_ev
     log = await open_log()
     lock = await asyncio.to_thread(os.open, tmp_path / "log.lock", os.O_RDWR)
     await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
-    appends = [asyncio.create_task(log.append([event(number)])) for number in range(committer.GROUP + 1)]
+    appends = [asyncio.ensure_future(log.append([event(number)])) for number in range(committer.GROUP + 1)]
     settling = asyncio.create_task(log.retry_dead())
     refused = await asyncio.gather(*appends, settling, return_exceptions=True)
     assert all(isinstance(result, LogUnavailable) and "has not moved" in str(result) for result in refused)
@@ -232,7 +232,7 @@ async def test_without_file_locks_writing_still_works(open_log, event, monkeypat
 
 async def test_closing_stores_what_waits_and_refuses_the_rest(open_log, event):
     log = await open_log()
-    waiting = [asyncio.create_task(log.append([event(number)])) for number in range(5)]
+    waiting = [asyncio.ensure_future(log.append([event(number)])) for number in range(5)]
     await asyncio.sleep(0)
     await log.close()
     assert [await append for append in waiting] == [1] * 5
@@ -244,7 +244,7 @@ async def test_closing_stores_what_waits_and_refuses_the_rest(open_log, event):
 
 async def test_a_killed_writer_leaves_nobody_waiting(open_log, event):
     log = await open_log()
-    appends = [asyncio.create_task(log.append([event(number)])) for number in range(committer.GROUP + 5)]
+    appends = [asyncio.ensure_future(log.append([event(number)])) for number in range(committer.GROUP + 5)]
     await asyncio.sleep(0)
     log._writer._task.cancel()
     results = await asyncio.gather(*appends, return_exceptions=True)
