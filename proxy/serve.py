@@ -2,8 +2,8 @@
 
 Start: keys, log, listeners, relay. Stop (SIGTERM, SIGINT): listeners first, so that nothing new comes in; requests
 under way are answered; the relay settles what is under way; the log is closed last. SIGHUP: a new application and a
-new relay take over from the old ones, which finish what they have. What stops a start is a `ConfigError` that names
-the thing, the place and the way out. Several processes: `proxy/supervise/`, from the same parts.
+new relay take over from the old ones, which finish what they have. What stops a start is a `ConfigError` that names the
+thing, the place and the way out. Several processes, and SIGUSR2: `proxy/supervise/`, from the same parts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, NoReturn
 
 from aiohttp import web
@@ -39,6 +40,8 @@ SETTLE_S = 15.0
 """On stopping: how long deliveries under way may take. Destinations time out after 10 s by default."""
 PURGE_S = 600.0
 """How often retention is enforced."""
+
+ONE_PROCESS = "one process cannot replace itself without a gap: set relay: {process: own}, or stop and start it"
 
 _log = get_logger("serve")
 
@@ -74,8 +77,10 @@ async def serve(config: Config, *, ready: Ready | None = None, load: Reread | No
         await current.relay()  # not before both ports are ours: two relays on one log would send everything twice
         addresses = Addresses(url(config.settings.listen.host, sockets), admin)
         announce(addresses, config, ready)
-        while await orders.reload():
-            if load is not None and (new := await reread(current.config, load)) is not None:
+        while (order := await orders.next()) is not Order.STOP:
+            if order is Order.RESTART:
+                _log.error("restart refused", faults=[ONE_PROCESS])
+            elif load is not None and (new := await reread(current.config, load)) is not None:
                 before = current.config.version
                 await current.take_over(new, sockets)
                 _log.info("reloaded", config=new.version, before=before)
@@ -129,39 +134,53 @@ class _Current:
         self._relay = None
 
 
+class Order(StrEnum):
+    """What the operator asks for by signal."""
+
+    STOP = "stop"  # SIGTERM, SIGINT
+    RELOAD = "reload"  # SIGHUP
+    RESTART = "restart"  # SIGUSR2
+
+
 class Orders:
-    """What the operator has asked for by signal and is not done yet."""
+    """Those that are not carried out yet. Several of the same while one is obeyed are one more."""
 
     def __init__(self) -> None:
         self.stopping = asyncio.Event()
+        self._waiting: set[Order] = set()
         self._news = asyncio.Event()
 
-    async def reload(self) -> bool:
-        """Waits. True: reload; False: stop, from then on. Several SIGHUPs while one is obeyed are one more."""
+    async def next(self) -> Order:
+        """Waits. After `STOP` comes nothing else; a restart goes before a reload, which it includes."""
         await self._news.wait()
-        self._news.clear()
-        return not self.stopping.is_set()
+        if self.stopping.is_set():
+            return Order.STOP
+        order = Order.RESTART if Order.RESTART in self._waiting else Order.RELOAD
+        self._waiting.discard(order)
+        if not self._waiting:
+            self._news.clear()
+        return order
 
-    def please_reload(self) -> None:
-        self._news.set()
-
-    def please_stop(self) -> None:
-        self.stopping.set()
+    def give(self, order: Order) -> None:
+        if order is Order.STOP:
+            self.stopping.set()
+        self._waiting.add(order)
         self._news.set()
 
 
 @contextmanager
 def listening_to_signals(*, reloads: bool) -> Iterator[Orders]:
     orders, loop = Orders(), asyncio.get_running_loop()
-    actions = {signal.SIGTERM: orders.please_stop, signal.SIGINT: orders.please_stop}
+    meanings = {signal.SIGTERM: Order.STOP, signal.SIGINT: Order.STOP}
     if reloads:
-        actions[signal.SIGHUP] = orders.please_reload
-    for number, action in actions.items():
-        loop.add_signal_handler(number, action)
+        meanings |= {signal.SIGHUP: Order.RELOAD, signal.SIGUSR2: Order.RESTART}
+    for number, order in meanings.items():
+        loop.add_signal_handler(number, orders.give, order)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, meanings)  # those that came during a restart in place are heard now
     try:
         yield orders
     finally:
-        for number in actions:
+        for number in meanings:
             loop.remove_signal_handler(number)
 
 
@@ -183,8 +202,11 @@ async def opened_log(settings: Settings) -> AsyncIterator[tuple[SqliteLog, Keyri
 
 
 @contextmanager
-def bound(settings: Settings) -> Iterator[list[socket.socket]]:
-    sockets = bind(settings.listen.host, settings.listen.port, "listen")
+def bound(settings: Settings, inherited: Sequence[int] = ()) -> Iterator[list[socket.socket]]:
+    """`inherited`: descriptors of sockets that are bound already."""
+    sockets = [socket.socket(fileno=fd) for fd in inherited] or bind(
+        settings.listen.host, settings.listen.port, "listen"
+    )
     try:
         yield sockets
     finally:

@@ -16,7 +16,7 @@ def command(config: Path) -> None:
 
     SIGTERM or Ctrl-C stops it gracefully: requests under way are answered, deliveries under way are settled, and what
     is still waiting in the log is sent after the next start. SIGHUP takes over the configuration file as it is now, if
-    it works.
+    it works. SIGUSR2 restarts it in place, as it is installed now, without refusing a connection.
     """
     from functools import partial  # noqa: PLC0415 - other commands start faster without all this
 
@@ -25,9 +25,11 @@ def command(config: Path) -> None:
     from proxy.config.load import load  # noqa: PLC0415
     from proxy.observe.logs import configure, get_logger  # noqa: PLC0415
     from proxy.serve import Addresses, serve  # noqa: PLC0415
+    from proxy.supervise.handover import received  # noqa: PLC0415
     from proxy.supervise.parent import is_one_process, supervise  # noqa: PLC0415
 
     configure()
+    handover = received()
     loaded = load(config)
     for warning in loaded.warnings:
         get_logger("config").warning(warning)
@@ -35,5 +37,8 @@ def command(config: Path) -> None:
     def announce(addresses: Addresses) -> None:
         click.echo(f"firsthand serves {addresses}")
 
-    run = serve if is_one_process(loaded.settings) else supervise
-    uvloop.run(run(loaded, ready=announce, load=partial(load, config)))
+    again = partial(load, config)
+    if is_one_process(loaded.settings) and handover is None:
+        uvloop.run(serve(loaded, ready=announce, load=again))
+    else:
+        uvloop.run(supervise(loaded, ready=announce, load=again, handover=handover))

@@ -21,12 +21,16 @@ from proxy.config.settings import Settings
 from proxy.errors import ConfigError, Fault, LogUnavailable
 from proxy.log.database import path_of
 from proxy.log.view import LogView
+from proxy.observe.logs import get_logger
 from proxy.privacy.keys import Keyring, load_or_create
+
+_log = get_logger("serve")
 
 KEY_FILE = "keys"
 """Name of the key file within `data`."""
-FORMER_S = 3.0
-"""How long the children of a service that was killed may take to notice; they take milliseconds."""
+FORMER_S = 10.0
+"""How long a start waits for the service before it. The children of one that was killed take milliseconds to notice,
+and seconds where one was just being started on a busy machine."""
 
 
 def keyring(settings: Settings) -> Keyring:
@@ -61,22 +65,30 @@ def data_folder(settings: Settings) -> Path:
 
 
 @asynccontextmanager
-async def only_service(settings: Settings, patience_s: float = FORMER_S) -> AsyncIterator[int]:
+async def only_service(
+    settings: Settings, patience_s: float = FORMER_S, *, inherited: int | None = None
+) -> AsyncIterator[int]:
     """Held by the one service of a data folder until it ends, however it ends: two would send everything twice.
 
     Yields the descriptor that holds it. Whoever inherits that holds it too, so that the children of a parent that was
     killed are gone before the next service begins. The folder must exist. Raises `ConfigError` when another still
-    holds it after `patience_s`.
+    holds it after `patience_s`. `inherited`: the descriptor, where this process holds it already.
     """
     folder = settings.data
-    with (folder / "serve.lock").open("ab") as file:
-        deadline = time.monotonic() + patience_s
-        while not _locked(file.fileno()):
-            if time.monotonic() >= deadline:
-                advice = "two services of one log would send everything twice; stop it, or give this one its own `data`"
-                raise ConfigError([Fault(("data",), f"another firsthand serves {folder}", advice)])
-            await asyncio.sleep(0.02)
+    with (folder / "serve.lock").open("ab") if inherited is None else os.fdopen(inherited, "ab") as file:
+        if not _locked(file.fileno()):
+            _log.info("waiting for another service to end", data=str(folder))
+            deadline = time.monotonic() + patience_s
+            while not _locked(file.fileno()):
+                if time.monotonic() >= deadline:
+                    raise _taken(folder)
+                await asyncio.sleep(0.02)
         yield file.fileno()
+
+
+def _taken(folder: Path) -> ConfigError:
+    advice = "two services of one log would send everything twice; stop it, or give this one its own `data`"
+    return ConfigError([Fault(("data",), f"another firsthand serves {folder}", advice)])
 
 
 def _locked(fd: int) -> bool:

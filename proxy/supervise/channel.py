@@ -1,12 +1,14 @@
 """What the supervising process and its children say to each other: one JSON line each, over a socket pair.
 
 The pair has no name and no address, so nobody else can speak on it, and its end is how a child learns that its parent
-is gone.
+is gone. After a restart in place a parent speaks with children of the version before: messages may gain fields that
+have defaults, and nothing else may change in them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -80,7 +82,12 @@ class Channel:
         """Until the other end is closed."""
         with suppress(ConnectionError):
             while (line := await self._reader.readline()).endswith(b"\n"):
-                yield _decoder.decode(line)
+                with suppress(msgspec.DecodeError):  # the rest of a line that was begun before a restart in place
+                    yield _decoder.decode(line)
+
+    def copy(self) -> int:
+        """Another descriptor of this end, which keeps it open when this process becomes another program."""
+        return os.dup(self._writer.get_extra_info("socket").fileno())
 
     async def close(self) -> None:
         """What was sent still arrives."""

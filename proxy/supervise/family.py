@@ -19,6 +19,7 @@ from proxy.listening import ANSWER_S, IN_A_ROW_S, LINGER_S
 from proxy.observe.merge import Sum
 from proxy.serve import SETTLE_S
 from proxy.supervise.channel import Role
+from proxy.supervise.handover import Heir
 from proxy.supervise.keeper import Keeper, Start
 from proxy.supervise.process import COMMAND, Process
 
@@ -66,6 +67,29 @@ class Family:
             if one.role is Role.RELAY:
                 one.go()
 
+    async def adopt(self, heirs: Sequence[Heir], config: Config) -> None:
+        """Children of the program this process was before: they go on as they are, and one that ends is replaced by
+        one of `config`."""
+        for heir in heirs:
+            process = await Process.adopted(heir)
+            self._know(process)
+            keeper = Keeper(process, partial(self._start, heir.role, config))
+            if heir.is_leaving:
+                self._lingering.append(keeper)
+                self._farewells.append(self._beside(keeper.leave(LINGER_S, ANSWER_S + MARGIN_S)))
+            else:
+                keeper.keep()
+                self._keepers.append(keeper)
+
+    async def let_go(self) -> tuple[Heir, ...]:
+        """All children go on, and are not ours any more."""
+        await asyncio.gather(*(one.let_go() for one in self._keepers))
+        self._keepers, self._lingering, self._farewells = [], [], []
+        for task in self._tasks:
+            task.cancel()
+        await self._give_up([process for process in self._living if not process.is_going])
+        return tuple(process.heir() for process in self._living if not process.ended.is_set())
+
     async def stop(self) -> None:
         """Returns when every child has ended, in its time or killed."""
         for one in self._lingering:
@@ -109,9 +133,12 @@ class Family:
 
     async def _start(self, role: Role, config: Config) -> Process:
         process = await Process.start(role, config, self._sockets, self._command, self._lock)
+        self._know(process)
+        return process
+
+    def _know(self, process: Process) -> None:
         self._living.add(process)
         self._beside(self._remember(process))
-        return process
 
     async def _remember(self, process: Process) -> None:
         await process.ended.wait()

@@ -48,17 +48,25 @@ class Keeper:
 
     def go(self) -> None:
         self.process.go()
+        self.keep()
+
+    def keep(self) -> None:
+        """As `go`, for a child that is going already."""
         self._keeping = asyncio.create_task(self._keep(), name=f"keeper of a {self.role}")
 
     async def leave(self, linger_s: float, deadline_s: float) -> None:
         """The child ends and is not replaced."""
+        await self.let_go()
+        await self.process.leave(linger_s, deadline_s)
+
+    async def let_go(self) -> None:
+        """The child is not replaced any more, and otherwise left alone."""
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.wait([self._keeping])
         if self._starting is not None:
             with suppress(OSError):
                 self.process = await self._starting  # it may have been on its way just now
-        await self.process.leave(linger_s, deadline_s)
 
     def hurry(self) -> None:
         self.process.hurry()

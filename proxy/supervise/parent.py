@@ -2,24 +2,30 @@
 sockets, keeps the others running, purges the log and answers the operator.
 
 It serves no visitor and sends to no platform, so that little can happen to it; when it ends, the others end with it.
-A reload starts a second set of children, waits until all of them are ready, and only then lets them take over.
+A reload starts a second set of children, waits until all of them are ready, and only then lets them take over. A
+restart (SIGUSR2) does the same after this process has become the program as it is installed now.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
+import proxy
 from proxy.config.load import Config
 from proxy.config.machine import only_service
 from proxy.config.settings import Settings
+from proxy.event import replace
 from proxy.listening import url
 from proxy.observe.logs import get_logger
 from proxy.reload import Reread, reread
 from proxy.serve import (
     Addresses,
+    Order,
+    Orders,
     Ready,
     announce,
     beside,
@@ -30,7 +36,9 @@ from proxy.serve import (
     purge_for_ever,
 )
 from proxy.supervise.family import Family, NotStarted
+from proxy.supervise.handover import Handover, become
 from proxy.supervise.process import COMMAND
+from proxy.supervise.rehearsal import rehearse
 
 _log = get_logger("serve")
 
@@ -40,25 +48,62 @@ def is_one_process(settings: Settings) -> bool:
 
 
 async def supervise(
-    config: Config, *, ready: Ready | None = None, load: Reread | None = None, command: Sequence[str] = COMMAND
+    config: Config,
+    *,
+    ready: Ready | None = None,
+    load: Reread | None = None,
+    command: Sequence[str] = COMMAND,
+    handover: Handover | None = None,
 ) -> None:
-    """As `serve`, with children. Raises `NotStarted` when the first of them do not get ready."""
+    """As `serve`, with children. Raises `NotStarted` when the first of them do not get ready. `handover`: this process
+    was the parent already, before it became this program. On SIGUSR2 it becomes the next and does not return."""
+    with listening_to_signals(reloads=load is not None) as orders:
+        following = await _supervise(config, orders, ready=ready, load=load, command=command, handover=handover)
+        if following is not None:
+            become(replace(following, is_stopping=orders.stopping.is_set()))
+
+
+async def _supervise(
+    config: Config,
+    orders: Orders,
+    *,
+    ready: Ready | None,
+    load: Reread | None,
+    command: Sequence[str],
+    handover: Handover | None,
+) -> Handover | None:
+    """What the next program is to go on with; None: this was the end."""
     async with AsyncExitStack() as running:
-        orders = running.enter_context(listening_to_signals(reloads=load is not None))
         log, _ = await running.enter_async_context(opened_log(config.settings))
-        lock = await running.enter_async_context(only_service(config.settings))
+        lock = await running.enter_async_context(
+            only_service(config.settings, inherited=handover.lock if handover else None)
+        )
         await running.enter_async_context(beside(purge_for_ever(log), "upkeep"))
         destinations = dict(config.destinations)
-        sockets = running.enter_context(bound(config.settings))
+        sockets = running.enter_context(bound(config.settings, handover.sockets if handover else ()))
         family = Family(sockets, command, lock)
         running.push_async_callback(family.stop)
+        if handover is not None:
+            await family.adopt(handover.heirs, config)
+            if handover.is_stopping:
+                orders.give(Order.STOP)
         admin = await running.enter_async_context(
             operators_listener(config.settings, destinations, log, family.measured)
         )
-        if not await _unless(orders.stopping, family.take_over(config)):
-            return
+        if not await _first(family, config, orders, restarted=handover is not None):
+            return None
         announce(Addresses(url(config.settings.listen.host, sockets), admin), config, ready)
-        while await orders.reload():
+        while (order := await orders.next()) is not Order.STOP:
+            if order is Order.RESTART:
+                if faults := await rehearse(config.path, config.settings):
+                    _log.error("restart refused", config=config.version, faults=faults)
+                    continue
+                _log.info("restarting", version=proxy.__version__)
+                return Handover(
+                    sockets=tuple(os.dup(one.fileno()) for one in sockets),
+                    lock=os.dup(lock),
+                    heirs=await family.let_go(),
+                )
             if load is None or (new := await reread(config, load)) is None:
                 continue
             try:
@@ -73,6 +118,22 @@ async def supervise(
             destinations.update(new.destinations)
         _log.info("stopping")
     _log.info("stopped")
+    return None
+
+
+async def _first(family: Family, config: Config, orders: Orders, *, restarted: bool) -> bool:
+    """Whether children of `config` are at work, or those from before a restart because the new ones do not get ready.
+    False: it is time to stop."""
+    try:
+        finished = await _unless(orders.stopping, family.take_over(config))
+    except NotStarted as error:
+        if not restarted:
+            raise
+        _log.error("restart incomplete", faults=[str(error)], advice="the processes from before go on")
+        return True
+    if finished and restarted:
+        _log.info("restarted", version=proxy.__version__)
+    return finished
 
 
 async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:

@@ -14,7 +14,9 @@ from typing import Self
 
 from proxy.config.load import Config
 from proxy.observe.merge import Sample
+from proxy.supervise.adopted import Adopted
 from proxy.supervise.channel import Begin, Channel, Go, Leave, Measure, Measured, Message, Prepared, Role
+from proxy.supervise.handover import Heir
 
 COMMAND = (sys.executable, "-m", "proxy.supervise")
 PREPARE_S = 60.0
@@ -26,9 +28,10 @@ MEASURE_S = 2.0
 class Process:
     """`ended` is set once it is gone and everything it said was read."""
 
-    def __init__(self, role: Role, child: asyncio.subprocess.Process, channel: Channel) -> None:
-        """Use `start`."""
+    def __init__(self, role: Role, child: asyncio.subprocess.Process | Adopted, channel: Channel) -> None:
+        """Use `start` or `adopted`."""
         self.role, self.pid = role, child.pid
+        self.is_going = self.is_leaving = False
         self.samples: Sequence[Sample] = ()
         self.ended = asyncio.Event()
         self._child, self._channel = child, channel
@@ -64,6 +67,17 @@ class Process:
         channel.send(Begin(role, os.fspath(config.path.absolute()), config.text, inherited))
         return cls(role, child, channel)
 
+    @classmethod
+    async def adopted(cls, heir: Heir) -> Self:
+        """One that was started, and told to go, by the program this process was before."""
+        process = cls(heir.role, Adopted(heir.pid), await Channel.open(socket.socket(fileno=heir.channel)))
+        process.is_going, process.is_leaving = True, heir.is_leaving
+        return process
+
+    def heir(self) -> Heir:
+        """For the program that this process is about to become."""
+        return Heir(self.role, self.pid, self._channel.copy(), self.is_leaving)
+
     @property
     def status(self) -> str:
         """How it ended, in words."""
@@ -83,10 +97,12 @@ class Process:
         return not self.ended.is_set()
 
     def go(self) -> None:
+        self.is_going = True
         self._channel.send(Go())
 
     async def leave(self, linger_s: float, deadline_s: float) -> None:
         """Returns once it has ended: by itself, or killed after both times."""
+        self.is_leaving = True
         self._channel.send(Leave(linger_s))
         with suppress(TimeoutError):
             await asyncio.wait_for(self.ended.wait(), linger_s + deadline_s)
