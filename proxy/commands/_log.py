@@ -6,6 +6,8 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import click
+
 from proxy.clock import DAY_MS, SECOND_MS, system_clock
 from proxy.config.load import Config
 from proxy.config.machine import keyring
@@ -33,6 +35,16 @@ async def writing(config: Config) -> AsyncIterator[SqliteLog]:
         yield log
     finally:
         await log.close()
+
+
+async def names(config: Config, view: LogView) -> set[str]:
+    """Of destinations, also those that only the log still knows."""
+    return {*config.destinations, *(reader.reader for reader in (await view.stats()).readers)}
+
+
+def check_name(destination: str | None, known: set[str]) -> None:
+    if destination is not None and destination not in known:
+        raise click.BadParameter(f"{destination!r} is none of {', '.join(sorted(known))}", param_hint="--destination")
 
 
 def _keys(config: Config) -> Keyring:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from proxy.clock import SECOND_MS
-from proxy.commands._log import printable, reading, writing
+from proxy.commands._log import check_name, names, printable, reading, writing
 from proxy.commands._options import config_option
 from proxy.config.load import Config, load
 from proxy.event import encode_json, replace
@@ -19,8 +19,11 @@ from proxy.log.base import StoredDeadLetter
 from proxy.relay.redact import redact
 
 _destination = click.option("--destination", metavar="NAME", help="Only of this destination. Default: of all.")
+_why = click.option("--why", metavar="REASON", help="Only with this reason, as `firsthand dead list` shows it.")
 _json = click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
-_everything = click.option("--all", "everything", is_flag=True, help="All of them (of --destination, if given).")
+_everything = click.option(
+    "--all", "everything", is_flag=True, help="All of them (of --destination and --why, if given)."
+)
 _numbers = click.argument("numbers", metavar="[NUMBER]...", type=int, nargs=-1)
 
 
@@ -35,12 +38,13 @@ def command() -> None:
 @command.command("list")
 @config_option
 @_destination
+@_why
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="The newest so many.")
 @_json
-def list_(config: Path, destination: str | None, limit: int, as_json: bool) -> None:
+def list_(config: Path, destination: str | None, why: str | None, limit: int, as_json: bool) -> None:
     """The newest dead letters, with their reason. Shows no personal data but what a platform quotes."""
     loaded = load(config)
-    letters = asyncio.run(_letters(loaded, destination, limit=limit))
+    letters = asyncio.run(_letters(loaded, destination, limit=limit, why=why))
     if not letters and not as_json:
         click.echo("no dead letters")
     for stored in letters:
@@ -70,59 +74,81 @@ def show(config: Path, destination: str | None, number: int, as_json: bool) -> N
 @command.command()
 @config_option
 @_destination
+@_why
 @_everything
 @_json
 @_numbers
-def retry(config: Path, destination: str | None, everything: bool, as_json: bool, numbers: tuple[int, ...]) -> None:
+def retry(
+    config: Path,
+    *,
+    destination: str | None,
+    why: str | None,
+    everything: bool,
+    as_json: bool,
+    numbers: tuple[int, ...],
+) -> None:
     """Give dead letters back to their destinations: NUMBERs, or --all. They are sent before anything else."""
     loaded = load(config)
     seqs = _chosen(numbers, everything)
-    count = asyncio.run(_retry(loaded, destination, seqs))
+    count = asyncio.run(_retry(loaded, destination, seqs, why))
     _done(as_json, "retried", count, "given back; a running service sends them within seconds")
 
 
 @command.command()
 @config_option
 @_destination
+@_why
 @_everything
 @_json
 @_numbers
-def drop(config: Path, destination: str | None, everything: bool, as_json: bool, numbers: tuple[int, ...]) -> None:
+def drop(
+    config: Path,
+    *,
+    destination: str | None,
+    why: str | None,
+    everything: bool,
+    as_json: bool,
+    numbers: tuple[int, ...],
+) -> None:
     """Forget dead letters: NUMBERs, or --all. Their events stay in the log as long as every other."""
     loaded = load(config)
     seqs = _chosen(numbers, everything)
-    count = asyncio.run(_drop(loaded, destination, seqs))
+    count = asyncio.run(_drop(loaded, destination, seqs, why))
     _done(as_json, "dropped", count, "forgotten")
 
 
 async def _letters(
-    config: Config, destination: str | None, *, limit: int = 1000, seqs: Sequence[int] | None = None
+    config: Config,
+    destination: str | None,
+    *,
+    limit: int = 1000,
+    seqs: Sequence[int] | None = None,
+    why: str | None = None,
 ) -> list[StoredDeadLetter]:
     async with reading(config) as view:
-        _check_name(destination, {*config.destinations, *(reader.reader for reader in (await view.stats()).readers)})
-        found = await view.dead(destination, limit, seqs)
+        check_name(destination, await names(config, view))
+        found = await view.dead(destination, limit, seqs, why)
     secrets = config.secrets()
     return [
         replace(stored, letter=replace(stored.letter, detail=redact(stored.letter.detail, secrets))) for stored in found
     ]
 
 
-async def _retry(config: Config, destination: str | None, seqs: Sequence[int] | None) -> int:
+async def _retry(config: Config, destination: str | None, seqs: Sequence[int] | None, why: str | None) -> int:
+    await _check(config, destination)
     async with writing(config) as log:
-        _check_name(destination, {*config.destinations, *(reader.reader for reader in await log.readers())})
-        return await log.retry_dead(destination, seqs)
+        return await log.retry_dead(destination, seqs, why)
 
 
-async def _drop(config: Config, destination: str | None, seqs: Sequence[int] | None) -> int:
+async def _drop(config: Config, destination: str | None, seqs: Sequence[int] | None, why: str | None) -> int:
+    await _check(config, destination)
     async with writing(config) as log:
-        _check_name(destination, {*config.destinations, *(reader.reader for reader in await log.readers())})
-        return await log.drop_dead(destination, seqs)
+        return await log.drop_dead(destination, seqs, why)
 
 
-def _check_name(destination: str | None, known: set[str]) -> None:
-    """Also names that only the log still knows."""
-    if destination is not None and destination not in known:
-        raise click.BadParameter(f"{destination!r} is none of {', '.join(sorted(known))}", param_hint="--destination")
+async def _check(config: Config, destination: str | None) -> None:
+    async with reading(config) as view:
+        check_name(destination, await names(config, view))
 
 
 def _chosen(numbers: tuple[int, ...], everything: bool) -> tuple[int, ...] | None:

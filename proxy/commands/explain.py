@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from proxy.clock import SECOND_MS, system_clock
+from proxy.commands._moment import Moment
 from proxy.commands._options import config_option
 from proxy.config.load import Config, load
 from proxy.errors import WireError
@@ -19,29 +20,7 @@ from proxy.event import Event, encode_json
 from proxy.explain import explain
 from proxy.wire import parse
 
-_LONGEST_MS = 14  # digits: until the year 5138
-
 COLOURS = {"send": "green", "skip": "yellow", "refuse": "red"}
-
-
-class Moment(click.ParamType[int]):
-    """RFC 3339 (`2026-11-23T12:00:00Z`) or Unix milliseconds."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        text = str(value)
-        if text.isascii() and text.isdigit() and len(text) <= _LONGEST_MS:
-            return int(text)
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            self.fail(f"{text!r} is neither RFC 3339 (2026-11-23T12:00:00Z) nor Unix milliseconds", param, ctx)
-        return round(moment.timestamp() * SECOND_MS)
 
 
 @click.command()

@@ -58,7 +58,7 @@ class Batch(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...]
     scanned_to: int
     state: ReaderState
-    again: tuple[int, ...] = ()  # those of `entries` that are dead letters being retried; the cursor ignores them
+    again: tuple[int, ...] = ()  # those of `entries` that are retried or replayed; the cursor ignores them
     epoch: int = 0  # counts rewinds; a commit of a batch read before a rewind does not move the cursor
 
 
@@ -72,14 +72,17 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a batch, committed in one transaction. Everything settled is in `settled` (delivered, skipped by
-    the rules, or dead); the log moves the cursor past the settled prefix and remembers the rest as exceptions.
+    """What became of a batch, committed in one transaction. Everything settled is in `settled` (delivered or skipped by
+    the rules) or `dead`; the log moves the cursor past the settled prefix and remembers the rest as exceptions.
+
+    `missed`: those of `settled` that the platform was not sent. The others it has accepted, which the log remembers.
 
     `claims`: keys of `once` (the reader is to be sent one event for each) and the sequence number of the event that was
     sent. The first claim of a key stays. A rewind does not undo it: the event was sent."""
 
     settled: Sequence[int]
     dead: Sequence[DeadLetter] = ()
+    missed: Collection[int] = ()
     claims: Mapping[str, int] = {}
     state: ReaderState
 
@@ -98,6 +101,34 @@ class ReaderStats(msgspec.Struct, frozen=True, kw_only=True):
     dead: int  # dead letters held now
     state: ReaderState
     expired: int = 0  # ever deleted by retention before they were settled
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reader is to be sent again: events stored at `since_ms` or later, and before `until_ms` if given.
+    `only_missing`: only those its platform has not accepted."""
+
+    reader: str
+    since_ms: int
+    until_ms: int | None = None
+    only_missing: bool = False
+
+    @property
+    def ends_ms(self) -> int:
+        return 2**62 if self.until_ms is None else self.until_ms
+
+    @property
+    def is_rewind(self) -> bool:
+        """Everything since then: as cheap as moving the cursor back."""
+        return self.until_ms is None and not self.only_missing
+
+
+class Replayable(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the events in a replay's time. `again`: those it sends again."""
+
+    stored: int
+    accepted: int
+    waiting: int  # not settled yet: they come anyway
+    again: int
 
 
 class Purged(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,13 +191,22 @@ class OperatedLog(EventLog, Protocol):
         """Dead letters of one reader or of all, newest first."""
         ...
 
-    async def retry_dead(self, reader: str | None = None, seqs: Sequence[int] | None = None) -> int:
-        """Give dead letters (all, of one reader, these numbers) back to their readers; how many. Those whose event is
-        gone stay where they are."""
+    async def retry_dead(
+        self, reader: str | None = None, seqs: Sequence[int] | None = None, why: str | None = None
+    ) -> int:
+        """Give dead letters (all, of one reader, these numbers, this reason) back to their readers; how many. Those
+        whose event is gone stay where they are."""
         ...
 
-    async def drop_dead(self, reader: str | None = None, seqs: Sequence[int] | None = None) -> int:
+    async def drop_dead(
+        self, reader: str | None = None, seqs: Sequence[int] | None = None, why: str | None = None
+    ) -> int:
         """Forget dead letters; how many."""
+        ...
+
+    async def replay(self, replay: Replay) -> int:
+        """Hand settled events out again, once, before anything newer; how many. What waits is left alone: it comes
+        anyway."""
         ...
 
     async def purge(self) -> Purged:

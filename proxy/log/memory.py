@@ -24,6 +24,7 @@ from proxy.log.base import (
     Purged,
     ReaderState,
     ReaderStats,
+    Replay,
     StoredDeadLetter,
 )
 
@@ -37,6 +38,7 @@ class _Reader(msgspec.Struct):
     settled: set[int] = set()  # above the cursor
     again: set[int] = set()  # dead letters being retried
     expired: int = 0
+    accepted: set[int] = set()
 
 
 class MemoryLog:
@@ -81,6 +83,8 @@ class MemoryLog:
         for key, seq in outcome.claims.items():
             if seq in self._entries:
                 self._claims.setdefault((batch.reader, key), seq)
+        lost = {letter.seq for letter in outcome.dead}
+        mine.accepted |= {entry.seq for entry in batch.entries}.intersection(outcome.settled) - {*outcome.missed} - lost
         if batch.epoch != mine.epoch:
             return
         offered = {entry.seq for entry in batch.entries}
@@ -159,18 +163,44 @@ class MemoryLog:
             for owner, seq in keys[:limit]
         ]
 
-    async def retry_dead(self, reader: str | None = None, seqs: Sequence[int] | None = None) -> int:
-        chosen = [key for key in self._chosen(reader, seqs) if key[1] in self._entries]
+    async def retry_dead(
+        self, reader: str | None = None, seqs: Sequence[int] | None = None, why: str | None = None
+    ) -> int:
+        chosen = [key for key in self._chosen(reader, seqs, why) if key[1] in self._entries]
         for owner, seq in chosen:
             self._readers[owner].again.add(seq)
             del self._dead[owner, seq]
         self._news.set()
         return len(chosen)
 
-    async def drop_dead(self, reader: str | None = None, seqs: Sequence[int] | None = None) -> int:
-        chosen = self._chosen(reader, seqs)
+    async def drop_dead(
+        self, reader: str | None = None, seqs: Sequence[int] | None = None, why: str | None = None
+    ) -> int:
+        chosen = self._chosen(reader, seqs, why)
         for key in chosen:
             del self._dead[key]
+        return len(chosen)
+
+    async def replay(self, replay: Replay) -> int:
+        if replay.reader not in self._readers and not replay.is_rewind:
+            return 0
+        mine = self._reader(replay.reader)
+        times = range(replay.since_ms, replay.ends_ms)
+        asked = [seq for seq, entry in self._entries.items() if entry.stored_at_ms in times]
+        chosen = [
+            seq
+            for seq in asked
+            if (seq <= mine.cursor or seq in mine.settled)
+            and seq not in mine.again
+            and not (replay.only_missing and seq in mine.accepted)
+        ]
+        if replay.is_rewind:
+            await self.rewind(replay.reader, replay.since_ms)
+            return len(chosen)
+        mine.again.update(chosen)
+        for seq in chosen:
+            self._dead.pop((replay.reader, seq), None)
+        self._news.set()
         return len(chosen)
 
     async def purge(self) -> Purged:
@@ -193,8 +223,12 @@ class MemoryLog:
     async def close(self) -> None:
         self.broken = "the log is closed"
 
-    def _chosen(self, reader: str | None, seqs: Sequence[int] | None) -> list[DeadKey]:
-        return [k for k in self._dead if reader in (None, k[0]) and (seqs is None or k[1] in seqs)]
+    def _chosen(self, reader: str | None, seqs: Sequence[int] | None, why: str | None = None) -> list[DeadKey]:
+        return [
+            key
+            for key, letter in self._dead.items()
+            if reader in (None, key[0]) and (seqs is None or key[1] in seqs) and why in (None, letter.why)
+        ]
 
     def _reader(self, name: str) -> _Reader:
         if name not in self._readers:

@@ -1,17 +1,19 @@
 """A reader's place in the log: how it starts, moves on and goes back. Transactions for the committer, nothing else.
 
 A reader has settled everything up to its cursor and, above it, what stands in the table `settled`. Dead letters being
-tried again stand in `again`; they are settled otherwise. Invariants: the cursor never passes an event that is not
-settled; a dead letter is always settled; nothing is in `again` and unsettled at once.
+tried again and events being replayed stand in `again`; they are settled otherwise. Invariants: the cursor never passes
+an event that is not settled; a dead letter is always settled; nothing is in `again` and unsettled at once. Beside its
+place a reader remembers what was accepted (`accepted.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import aiosqlite
 import msgspec
 
+from proxy.log import accepted
 from proxy.log.base import Batch, Outcome, ReaderState
 from proxy.log.sealing import Sealing
 
@@ -26,12 +28,15 @@ async def start(database: aiosqlite.Connection, sealing: Sealing, reader: str) -
 
 
 async def settle(database: aiosqlite.Connection, sealing: Sealing, batch: Batch, outcome: Outcome) -> None:
-    """Store `outcome`; of a batch read before a rewind only state and claims: its events are handed out again."""
+    """Store `outcome`; of a batch read before a rewind only state, claims and what was accepted: its events are handed
+    out again."""
     found = await database.execute_fetchall("SELECT cursor, epoch FROM reader WHERE name = ?", (batch.reader,))
-    ((cursor, epoch),) = found
+    ((before, epoch),) = found
+    cursor = before
     if epoch == batch.epoch:
         cursor = await _mark(database, sealing, batch, outcome, cursor)
     await _claim(database, sealing, batch.reader, outcome.claims)
+    await _remember(database, batch, outcome, cursor if cursor > before else None)
     await database.execute_fetchall(
         "UPDATE reader SET cursor = ?, state = ? WHERE name = ?",
         (cursor, sealing.state(batch.reader, outcome.state), batch.reader),
@@ -40,18 +45,32 @@ async def settle(database: aiosqlite.Connection, sealing: Sealing, batch: Batch,
 
 class Step(msgspec.Struct, frozen=True):
     """The usual outcome of a request: one stretch of a batch is settled, so that the cursor, once it is at `after` or
-    beyond, moves on to `to`."""
+    beyond, moves on to `to`. `turn`: what not all of it being accepted means."""
 
     after: int
     to: int
+    turn: accepted.Turn | None
 
 
-STEP = """
-UPDATE reader SET state = ?1, cursor = max(cursor, ?2)
+_STEP = """
+UPDATE reader SET state = ?1, cursor = max(cursor, ?2) {more}
 WHERE name = ?3 AND epoch = ?4 AND cursor >= ?5
   AND NOT EXISTS (SELECT 1 FROM settled WHERE reader = ?3) AND NOT EXISTS (SELECT 1 FROM again WHERE reader = ?3)
 """
-"""`settle` for a `Step`, in one statement; changes nothing where the step does not fit (then `settle` does it)."""
+_ON = _STEP.format(more="")
+_TURN = (
+    _STEP.format(more=f", runs = runs || {accepted.CLOSE.format(end='?6')} || ?7, run = ?8")
+    + f"AND cursor <= ?6 AND length(runs) < {accepted.FULL}"
+)
+
+
+def statement(batch: Batch, step: Step, state: bytes) -> tuple[str, Sequence[object]]:
+    """`settle` for a `Step`, in one statement; it changes nothing where the step does not fit (then `settle` does
+    it)."""
+    usual = (state, step.to, batch.reader, batch.epoch, step.after)
+    if step.turn is None:
+        return _ON, usual
+    return _TURN, (*usual, step.turn.end, step.turn.runs, step.turn.run)
 
 
 def next_step(batch: Batch, outcome: Outcome) -> Step | None:
@@ -66,7 +85,11 @@ def next_step(batch: Batch, outcome: Outcome) -> Step | None:
     if not all(marks[first:end]):
         return None
     after = batch.entries[first - 1].seq if first else 0
-    return Step(after, batch.entries[end].seq - 1 if end < len(marks) else batch.scanned_to)
+    to = batch.entries[end].seq - 1 if end < len(marks) else batch.scanned_to
+    missed = outcome.missed
+    return Step(
+        after, to, accepted.turn([entry.seq for entry in batch.entries[first:end]], missed, to) if missed else None
+    )
 
 
 async def _mark(database: aiosqlite.Connection, sealing: Sealing, batch: Batch, outcome: Outcome, cursor: int) -> int:
@@ -104,15 +127,55 @@ async def _claim(database: aiosqlite.Connection, sealing: Sealing, reader: str, 
         )
 
 
+async def _remember(database: aiosqlite.Connection, batch: Batch, outcome: Outcome, moved_to: int | None) -> None:
+    """What was accepted. A cursor that moves ends its stretch: how it moved here is not simple."""
+    lost = {letter.seq for letter in outcome.dead}
+    taken = {seq for seq in outcome.settled if seq not in outcome.missed and seq not in lost}
+    runs = accepted.text((entry.seq for entry in batch.entries), taken)
+    if moved_to is not None:
+        await database.execute_fetchall(
+            f"UPDATE reader SET runs = runs || {accepted.CLOSE.format(end='cursor')}, run = ? WHERE name = ?",  # noqa: S608 - constants
+            (moved_to, batch.reader),
+        )
+    if runs:
+        await database.execute_fetchall("UPDATE reader SET runs = runs || ? WHERE name = ?", (runs, batch.reader))
+    ((kept,),) = await database.execute_fetchall("SELECT runs FROM reader WHERE name = ?", (batch.reader,))
+    if len(kept) >= accepted.FULL:
+        await database.execute_fetchall(
+            "INSERT INTO accepted (reader, upto, runs) VALUES (?, ?, ?)", (batch.reader, accepted.highest(kept), kept)
+        )
+        await database.execute_fetchall("UPDATE reader SET runs = '' WHERE name = ?", (batch.reader,))
+
+
 async def rewind(database: aiosqlite.Connection, reader: str, first: int) -> None:
     """Everything from `first` on is unsettled again, its dead letters included; nothing else changes."""
     for sql in (
-        "UPDATE reader SET cursor = min(cursor, ?2 - 1), epoch = epoch + 1 WHERE name = ?1",
+        f"""UPDATE reader SET runs = runs || {accepted.CLOSE.format(end="cursor")}, run = min(cursor, ?2 - 1),
+            cursor = min(cursor, ?2 - 1), epoch = epoch + 1 WHERE name = ?1""",  # noqa: S608 - constants
         "DELETE FROM settled WHERE reader = ?1 AND seq >= ?2",
         "DELETE FROM again WHERE reader = ?1 AND seq >= ?2",
         "DELETE FROM dead WHERE reader = ?1 AND seq >= ?2 AND seq IN (SELECT seq FROM event)",
     ):
         await database.execute_fetchall(sql, (reader, first))
+
+
+async def hand_out_again(database: aiosqlite.Connection, reader: str, seqs: Sequence[int]) -> int:
+    """Those of these events that are settled come to the reader once more, dead letters too; how many did not yet."""
+    chosen = (reader, numbers(seqs))
+    found = await database.execute_fetchall(
+        """INSERT OR IGNORE INTO again (reader, seq)
+           SELECT name, seq FROM event, reader
+           WHERE name = ?1 AND seq IN (SELECT value FROM json_each(?2))
+             AND (seq <= cursor OR EXISTS (SELECT 1 FROM settled WHERE reader = ?1 AND settled.seq = event.seq))
+           RETURNING seq""",
+        chosen,
+    )
+    await database.execute_fetchall(
+        """DELETE FROM dead WHERE reader = ?1 AND seq IN (SELECT value FROM json_each(?2))
+           AND EXISTS (SELECT 1 FROM again WHERE again.reader = ?1 AND again.seq = dead.seq)""",
+        chosen,
+    )
+    return len(list(found))
 
 
 def numbers(seqs: Iterable[int]) -> str:

@@ -19,7 +19,7 @@ from proxy.clock import DAY_MS, Clock
 from proxy.config.settings import LogSettings
 from proxy.event import Event, replace
 from proxy.log import database, settling, upkeep
-from proxy.log.base import Batch, DeadLetter, Entry, LogStats, Outcome, Purged, ReaderStats, StoredDeadLetter
+from proxy.log.base import Batch, DeadLetter, Entry, LogStats, Outcome, Purged, ReaderStats, Replay, StoredDeadLetter
 from proxy.log.committer import Committer
 from proxy.log.view import Found, LogView, Place
 from proxy.observe.logs import get_logger
@@ -98,7 +98,7 @@ class SqliteLog:
         step = settling.next_step(batch, outcome)
         if step is not None:
             state = self._sealing.state(batch.reader, outcome.state)
-            if await self._writer.once(settling.STEP, (state, step.to, batch.reader, batch.epoch, step.after)):
+            if await self._writer.once(*settling.statement(batch, step, state)):
                 return
         await self._writer.run(lambda writer: settling.settle(writer, self._sealing, batch, outcome))
 
@@ -148,13 +148,28 @@ class SqliteLog:
     async def dead(self, reader: str | None = None, limit: int = 1000) -> list[StoredDeadLetter]:
         return await self._view.dead(reader, limit)
 
-    async def retry_dead(self, reader: str | None = None, seqs: Sequence[int] | None = None) -> int:
-        count = await self._writer.run(lambda writer: upkeep.retry_dead(writer, reader, seqs))
+    async def retry_dead(
+        self, reader: str | None = None, seqs: Sequence[int] | None = None, why: str | None = None
+    ) -> int:
+        count = await self._writer.run(partial(upkeep.retry_dead, reader=reader, seqs=seqs, why=why))
         self._nudge()
         return count
 
-    async def drop_dead(self, reader: str | None = None, seqs: Sequence[int] | None = None) -> int:
-        return await self._writer.run(lambda writer: upkeep.drop_dead(writer, reader, seqs))
+    async def drop_dead(
+        self, reader: str | None = None, seqs: Sequence[int] | None = None, why: str | None = None
+    ) -> int:
+        return await self._writer.run(partial(upkeep.drop_dead, reader=reader, seqs=seqs, why=why))
+
+    async def replay(self, replay: Replay) -> int:
+        if replay.is_rewind:
+            before = await self._view.replayable(replay)
+            await self.rewind(replay.reader, replay.since_ms)
+            return before.again
+        count = 0
+        async for seqs in self._view.to_replay(replay, upkeep.CHUNK):
+            count += await self._writer.run(partial(settling.hand_out_again, reader=replay.reader, seqs=seqs))
+        self._nudge()
+        return count
 
     async def purge(self) -> Purged:
         now_ms = self._clock()

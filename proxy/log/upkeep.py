@@ -13,7 +13,8 @@ from proxy.log.settling import numbers
 
 CHUNK = 500  # events deleted in one transaction: 3.3 ms at a million events
 
-_CHOSEN = "(?1 IS NULL OR reader = ?1) AND (?2 IS NULL OR seq IN (SELECT value FROM json_each(?2)))"
+_CHOSEN = """(?1 IS NULL OR reader = ?1) AND (?2 IS NULL OR seq IN (SELECT value FROM json_each(?2)))
+             AND (?3 IS NULL OR why = ?3)"""
 _HELD = _CHOSEN + " AND seq IN (SELECT seq FROM event)"  # noqa: S608 - constants
 
 
@@ -28,6 +29,7 @@ async def purge(database: aiosqlite.Connection, events_before_ms: int, dead_befo
         await database.execute_fetchall("UPDATE reader SET expired = expired + ? WHERE name = ?", (count, reader))
     if seqs:
         await _delete(database, seqs)
+        await database.execute_fetchall("DELETE FROM accepted WHERE upto < (SELECT min(seq) FROM event)")
     letters = await _changed(
         database,
         """DELETE FROM dead WHERE (reader, seq) IN (SELECT reader, seq FROM dead WHERE at_ms < ? LIMIT ?)""",
@@ -48,9 +50,11 @@ async def erase(database: aiosqlite.Connection, seqs: Sequence[int]) -> int:
         await database.execute_fetchall("PRAGMA secure_delete=FAST")
 
 
-async def retry_dead(database: aiosqlite.Connection, reader: str | None, seqs: Sequence[int] | None) -> int:
+async def retry_dead(
+    database: aiosqlite.Connection, reader: str | None, seqs: Sequence[int] | None, why: str | None
+) -> int:
     """Letters whose event is gone are left."""
-    chosen = (reader, None if seqs is None else numbers(seqs))
+    chosen = (reader, None if seqs is None else numbers(seqs), why)
     await database.execute_fetchall(
         f"INSERT OR IGNORE INTO again (reader, seq) SELECT reader, seq FROM dead WHERE {_HELD}",  # noqa: S608 - constants
         chosen,
@@ -58,8 +62,10 @@ async def retry_dead(database: aiosqlite.Connection, reader: str | None, seqs: S
     return await _changed(database, f"DELETE FROM dead WHERE {_HELD}", chosen)  # noqa: S608 - constants
 
 
-async def drop_dead(database: aiosqlite.Connection, reader: str | None, seqs: Sequence[int] | None) -> int:
-    chosen = (reader, None if seqs is None else numbers(seqs))
+async def drop_dead(
+    database: aiosqlite.Connection, reader: str | None, seqs: Sequence[int] | None, why: str | None
+) -> int:
+    chosen = (reader, None if seqs is None else numbers(seqs), why)
     return await _changed(database, f"DELETE FROM dead WHERE {_CHOSEN}", chosen)  # noqa: S608 - constants
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,10 +18,13 @@ import msgspec
 from proxy.errors import LogUnavailable
 from proxy.event import Event
 from proxy.log import database
-from proxy.log.base import DeadLetter, LogStats, ReaderState, ReaderStats, StoredDeadLetter
+from proxy.log.accepted import Accepted
+from proxy.log.base import DeadLetter, LogStats, ReaderState, ReaderStats, Replay, Replayable, StoredDeadLetter
 from proxy.log.sealing import Sealing
 from proxy.log.settling import numbers
 from proxy.privacy.keys import Keyring
+
+_ROWS = 10_000  # fetched at once where all of the log is gone through
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -127,6 +130,60 @@ class LogView:
         ((seq,),) = await self._rows(sql, ms)
         return None if seq is None else int(seq)
 
+    async def accepted(self, reader: str) -> Accepted:
+        """What its platform has taken, of what is retained."""
+        places = await self._rows("SELECT cursor, run, runs FROM reader WHERE name = ?", reader)
+        moved = await self._rows("SELECT runs FROM accepted WHERE reader = ?", reader)
+        return Accepted(
+            "".join(runs for *_, runs in (*moved, *places)), *((run + 1, cursor) for cursor, run, _ in places)
+        )
+
+    async def to_replay(self, replay: Replay, size: int) -> AsyncIterator[list[int]]:
+        """The sequence numbers, some that wait anyway included, in groups of at most `size`."""
+        accepted = await self.accepted(replay.reader) if replay.only_missing else Accepted("")
+        group: list[int] = []
+        async for seq in self._stored(replay):
+            if seq not in accepted:
+                group.append(seq)
+            if len(group) == size:
+                yield group
+                group = []
+        if group:
+            yield group
+
+    async def replayable(self, replay: Replay) -> Replayable:
+        """What `OperatedLog.replay` would do now."""
+        accepted = await self.accepted(replay.reader)
+        cursor = 0 if (place := await self.place(replay.reader)) is None else place.cursor
+        rows = await self._rows(
+            "SELECT seq, 1 FROM settled WHERE reader = ?1 UNION ALL SELECT seq, 0 FROM again WHERE reader = ?1",
+            replay.reader,
+        )
+        above = {seq for seq, is_settled in rows if is_settled}
+        given_back = {seq for seq, is_settled in rows if not is_settled}
+        stored = taken = waiting = again = 0
+        async for seq in self._stored(replay):
+            stored += 1
+            is_accepted = seq in accepted
+            taken += is_accepted
+            if seq in given_back or (seq > cursor and seq not in above):
+                waiting += 1
+            elif not (replay.only_missing and is_accepted):
+                again += 1
+        return Replayable(stored=stored, accepted=taken, waiting=waiting, again=again)
+
+    async def _stored(self, replay: Replay) -> AsyncIterator[int]:
+        """The numbers of all events in the time of a replay, in order of their time: by the index, bodies unread."""
+        sql = """SELECT seq FROM event INDEXED BY event_stored
+                 WHERE stored_at_ms >= ? AND stored_at_ms < ? ORDER BY stored_at_ms"""
+        try:
+            async with self._connection.execute(sql, (replay.since_ms, replay.ends_ms)) as cursor:
+                while rows := await cursor.fetchmany(_ROWS):
+                    for (seq,) in rows:
+                        yield seq
+        except sqlite3.Error as error:
+            raise LogUnavailable(f"reading {self._path}: {error}") from error
+
     async def stats(self) -> LogStats:
         ((first, oldest_ms),) = await self._rows(
             "SELECT (SELECT min(seq) FROM event), (SELECT min(stored_at_ms) FROM event)"
@@ -160,17 +217,23 @@ class LogView:
         )
 
     async def dead(
-        self, reader: str | None = None, limit: int = 1000, seqs: Sequence[int] | None = None
+        self,
+        reader: str | None = None,
+        limit: int = 1000,
+        seqs: Sequence[int] | None = None,
+        why: str | None = None,
     ) -> list[StoredDeadLetter]:
-        """Newest first; of one reader, and of these numbers, if given."""
+        """Newest first; of one reader, of these numbers, with this reason, if given."""
         rows = await self._rows(
             """SELECT reader, seq, at_ms, why, detail, CAST(key AS BLOB), CAST(body AS BLOB)
                FROM dead LEFT JOIN event USING (seq)
                WHERE (?1 IS NULL OR reader = ?1) AND (?3 IS NULL OR seq IN (SELECT value FROM json_each(?3)))
+                 AND (?4 IS NULL OR why = ?4)
                ORDER BY at_ms DESC, seq DESC, reader LIMIT ?2""",
             reader,
             limit,
             None if seqs is None else numbers(seqs),
+            why,
         )
         return [
             StoredDeadLetter(

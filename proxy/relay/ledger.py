@@ -9,8 +9,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+import msgspec
+
 from proxy.log.base import DeadLetter
 from proxy.relay.plan import Item, Loss, Plan, Skip
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be committed, in the terms of `proxy.log.base.Outcome`."""
+
+    settled: list[int]
+    dead: list[DeadLetter]
+    missed: set[int]
+    skips: list[Skip]
+    claims: dict[str, int]
 
 
 class Ledger:
@@ -23,6 +35,7 @@ class Ledger:
         self._lost: list[Loss] = []
         self._skips: list[Skip] = []
         self._claims: dict[str, int] = {}  # once-key -> seq of the event that was delivered for it
+        self._taken: set[int] = set()  # the platform took at least one route of these
 
     def open(self, plan: Plan) -> None:
         """A new stretch of work. What was settled but not taken is forgotten: the log will hand it out again."""
@@ -36,6 +49,7 @@ class Ledger:
         for item in items:
             if item.once is not None:
                 self._claims[item.once.key] = item.seq
+            self._taken.add(item.seq)
             self._close(item)
 
     def lose(self, losses: Iterable[Loss]) -> None:
@@ -45,11 +59,18 @@ class Ledger:
                 self._held[loss.item.seq] = loss
             self._close(loss.item)
 
-    def take(self, now_ms: int) -> tuple[list[int], list[DeadLetter], list[Skip], dict[str, int]]:
+    def take(self, now_ms: int) -> Settled:
         """Everything settled since the last call, and the once-keys of what was delivered; the caller commits it."""
-        settled, lost, skips, claims = self._settled, self._lost, self._skips, self._claims
+        taken = Settled(
+            settled=self._settled,
+            dead=[_letter(loss, now_ms) for loss in self._lost],
+            missed={skip.seq for skip in self._skips if skip.seq not in self._taken},
+            skips=self._skips,
+            claims=self._claims,
+        )
+        self._taken.difference_update(self._settled)
         self._settled, self._lost, self._skips, self._claims = [], [], [], {}
-        return settled, [_letter(loss, now_ms) for loss in lost], skips, claims
+        return taken
 
     def _close(self, item: Item) -> None:
         self._open[item.seq] -= 1

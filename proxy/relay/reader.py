@@ -244,15 +244,16 @@ class Reader:
         self, batch: Batch, state: ReaderState, cause: RetryLater | AuthBroken | None = None
     ) -> ReaderState:
         """Everything settled since the last commit, with the standing it led to; nothing is written for nothing."""
-        settled, letters, skips, claims = self._ledger.take(self._clock())
-        if not settled and not claims and state == self._committed:
+        taken = self._ledger.take(self._clock())
+        if not taken.settled and not taken.claims and state == self._committed:
             return state
-        letters = [replace(letter, detail=self._cleaned(letter.detail)) for letter in letters]
+        letters = [replace(letter, detail=self._cleaned(letter.detail)) for letter in taken.dead]
         after = replace(state, dead=state.dead + len(letters))
-        await self._log.commit(batch, Outcome(settled=settled, dead=letters, claims=claims, state=after))
+        outcome = Outcome(settled=taken.settled, dead=letters, missed=taken.missed, claims=taken.claims, state=after)
+        await self._log.commit(batch, outcome)
         for letter in letters:
             metrics.dead_letters.labels(self.name, letter.why).inc()
-        for skip in skips:
+        for skip in taken.skips:
             metrics.skipped.labels(self.name, skip.reason.value).inc()
         before, self._committed = self._committed, after
         self._announce(before, after, cause)

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import multiprocessing
 import os
+import random
 import sqlite3
 import statistics
 import tempfile
@@ -93,12 +94,15 @@ async def appends(log, name, *, senders, size, events):
     print(f"{'':46}p50 {statistics.median(waited) * 1e3:.2f} ms, p99 {waited[int(len(waited) * 0.99)] * 1e3:.2f} ms")
 
 
-async def reads(log, reader, limit, events):
-    done = 0
-    with Timed(f"read + commit, batches of {limit}", events):
+async def reads(log, reader, limit, events, missed=0.0):
+    """`missed`: the share of events, at random, that the reader's platform was not sent."""
+    done, dice = 0, random.Random(1)
+    with Timed(f"read + commit, batches of {limit}, {missed:.0%} not sent", events):
         while done < events:
             batch = await log.read(reader, limit)
-            await log.commit(batch, Outcome(settled=[entry.seq for entry in batch.entries], state=batch.state))
+            seqs = [entry.seq for entry in batch.entries]
+            left_out = {seq for seq in seqs if dice.random() < missed}
+            await log.commit(batch, Outcome(settled=seqs, missed=left_out, state=batch.state))
             done += len(batch.entries)
             assert batch.entries
 
@@ -113,6 +117,8 @@ async def alone(folder):
     await log.read("idle", 1)
     await reads(log, "a", 50, 20_000)
     await reads(log, "b", 500, 60_000)
+    await reads(log, "c", 500, 60_000, missed=0.5)
+    await reads(log, "d", 500, 60_000, missed=0.95)
     idle = await log.read("idle", 1)
     await log.commit(idle, Outcome(settled=[entry.seq for entry in idle.entries], state=idle.state))
     await reads(log, "idle", 1000, 60_000)

@@ -96,6 +96,15 @@ def test_a_list_can_be_narrowed_and_bounded(run, letters):
     assert len(run("list", "--limit", "2").output.splitlines()) == 2
 
 
+def test_letters_are_chosen_by_reason(run, letters):
+    assert len(run("list", "--why", "2804003").output.splitlines()) == 3
+    assert run("list", "--why", "expired").output == "no dead letters\n"
+    assert json.loads(run("retry", "--all", "--why", "expired", "--json").output) == {"retried": 0}
+    assert json.loads(run("drop", "1", "2", "--why", "expired", "--json").output) == {"dropped": 0}
+    chosen = ("--all", "--why", "2804003", "--destination", "meta", "--json")
+    assert json.loads(run("retry", *chosen).output) == {"retried": 2}
+
+
 def test_json_has_one_object_a_line(run, letters):
     rows = [json.loads(line) for line in run("list", "--json").output.splitlines()]
     assert rows[2] == {

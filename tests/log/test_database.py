@@ -13,7 +13,7 @@ import pytest
 from proxy.config.settings import LogSettings
 from proxy.errors import ConfigError, LogUnavailable
 from proxy.log import database
-from proxy.log.base import Outcome
+from proxy.log.base import Outcome, Replay
 from proxy.log.sqlite import SqliteLog
 from proxy.log.view import LogView
 from proxy.privacy.keys import Keyring, generate_key
@@ -53,7 +53,7 @@ def open_folder():
         folder.chmod(0o777)
 
 
-FORMAT = 2  # of this version
+FORMAT = 3  # of this version
 
 
 def version(path):
@@ -212,6 +212,25 @@ async def test_a_log_of_format_1_goes_on_with_its_events_and_learns_to_claim(tmp
     assert await log.claims("meta", ["order"]) == {"order": 1}
     await log.close()
     assert version(tmp_path / "data" / "log.db") == FORMAT
+
+
+async def test_what_a_log_of_format_2_had_settled_counts_as_accepted(tmp_path, keyring, settings, clock, event):
+    data = tmp_path / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path / "steps"
+        folder.mkdir()
+        for name in ("0001_log.sql", "0002_claim.sql"):
+            (folder / name).write_text((database._STEPS / name).read_text())
+        patch.setattr(database, "_STEPS", folder)
+        log = await SqliteLog.open(data, keyring, settings, clock)
+        await log.append([event(1), event(2)])
+        await log.close()
+    with closing(sqlite3.connect(data / "log.db", isolation_level=None)) as file:
+        file.execute("INSERT INTO reader (name, cursor, state) VALUES ('meta', 1, x'')")
+    log = await SqliteLog.open(data, keyring, settings, clock)
+    assert await log.replay(Replay(reader="meta", since_ms=0, only_missing=True)) == 0
+    assert [entry.event.id for entry in (await log.read("meta", 10)).entries] == ["e-2"]
+    await log.close()
 
 
 def test_a_step_that_fails_leaves_the_format_before_it(tmp_path, keyring, steps):

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from proxy.clock import DAY_MS
 from proxy.config.settings import LogSettings
 from proxy.event import Event, Visitor, replace
-from proxy.log.base import DeadLetter, Outcome
+from proxy.log.base import DeadLetter, Outcome, Replay
 from proxy.log.memory import MemoryLog
 from proxy.log.sqlite import SqliteLog
 from proxy.privacy.keys import Keyring, generate_key
@@ -86,7 +86,8 @@ class Log(RuleBasedStateMachine):
         letters = [DeadLetter(seq=seq, why="no", detail="words", at_ms=self.now_ms) for seq in sorted(dead)]
         state = replace(batch.state, delivered=batch.state.delivered + len(chosen - dead))
         claims = data.draw(st.dictionaries(orders, st.sampled_from(seqs))) if seqs else {}
-        outcome = Outcome(settled=sorted(chosen - dead), dead=letters, claims=claims, state=state)
+        missed = data.draw(st.sets(st.sampled_from(sorted(chosen)))) if chosen else set()
+        outcome = Outcome(settled=sorted(chosen - dead), dead=letters, missed=missed, claims=claims, state=state)
         self.both(lambda log: log.commit(batch, outcome))
         if batch.epoch == self.runner.run(self.memory.read(batch.reader, 1)).epoch:
             self.settled[batch.reader] |= chosen
@@ -98,6 +99,28 @@ class Log(RuleBasedStateMachine):
         first = min((seq for seq, entry in self.memory._entries.items() if entry.stored_at_ms >= to_ms), default=None)
         if first is not None:
             self.settled[reader] = {seq for seq in self.settled.get(reader, set()) if seq < first}
+
+    @rule(
+        reader=readers,
+        back_ms=st.integers(0, DAY_MS),
+        lasts_ms=st.none() | st.integers(0, DAY_MS),
+        missing=st.booleans(),
+    )
+    def replay(self, reader, back_ms, lasts_ms, missing):
+        since_ms = self.now_ms - back_ms
+        until_ms = None if lasts_ms is None else since_ms + lasts_ms
+        replay = Replay(reader=reader, since_ms=since_ms, until_ms=until_ms, only_missing=missing)
+        foretold = self.runner.run(self.file._view.replayable(replay))
+        assert self.both(lambda log: log.replay(replay)) == foretold.again
+        if replay.is_rewind:
+            self.settled.setdefault(reader, set())
+            first = min(
+                (s for s, entry in self.memory._entries.items() if entry.stored_at_ms >= since_ms), default=None
+            )
+            if first is not None:
+                self.settled[reader] = {seq for seq in self.settled[reader] if seq < first}
+        elif reader in self.memory._readers:
+            self.settled.setdefault(reader, set()).difference_update(self.memory._readers[reader].again)
 
     @rule(reader=readers | st.none(), seqs=st.none() | st.lists(st.integers(1, 40)))
     def retry_dead(self, reader, seqs):
@@ -134,6 +157,9 @@ class Log(RuleBasedStateMachine):
         for reader in ("meta", "tiktok"):
             claims = self.both(lambda log, reader=reader: log.claims(reader, ["order a", "order b", "order c"]))
             assert {*claims.values()} <= {*self.memory._entries}
+            accepted = self.runner.run(self.file._view.accepted(reader))
+            remembered = self.memory._readers[reader].accepted if reader in self.memory._readers else set()
+            assert {seq for seq in self.memory._entries if seq in accepted} == remembered & {*self.memory._entries}
         expected = self.runner.run(self.memory.stats())
         found = self.runner.run(self.file.stats())
         # Events are counted by difference of sequence numbers in the file, so deletions from the middle do not show.

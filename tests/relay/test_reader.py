@@ -10,9 +10,10 @@ import structlog
 
 from proxy.config.settings import RelaySettings
 from proxy.event import Consent, replace
-from proxy.log.base import ReaderState
+from proxy.log.base import ReaderState, Replay
 from proxy.observe import metrics
 from proxy.relay import reader
+from proxy.rules.decision import Decision, Route
 
 
 def ids(requests):
@@ -491,6 +492,30 @@ async def test_a_replay_sends_the_same_ids_again(wire, time):
     time.advance(reader.IDLE_S)
     await time.until_idle()
     assert wire.platform.accepted_ids == sent * 2
+
+
+async def test_what_no_rule_sent_is_all_that_a_replay_of_the_missing_sends(wire, time):
+    """The usual reason for one: a rule was wrong, and is mended."""
+    sent = await wire.append(*wire.events(1), *wire.events(2, unrouted=True), *wire.events(1))
+    await wire.start()
+    await time.until_idle()
+    await wire.stop()
+    assert wire.platform.accepted_ids == [sent[0], sent[3]]
+    await wire.start()
+    wire.relay._readers[0]._decide = lambda event: Decision(routes=(Route("one", event, ("mended",), None),))
+    assert await wire.log.replay(Replay(reader="one", since_ms=0, only_missing=True)) == 2
+    await time.until_idle()
+    assert wire.platform.accepted_ids == [sent[0], sent[3], *sent[1:3]]
+    assert await wire.log.replay(Replay(reader="one", since_ms=0, only_missing=True)) == 0
+
+
+async def test_an_event_of_which_one_route_was_taken_counts_as_accepted(wire, time):
+    """The other was not meant for the platform: its order was sent before."""
+    await wire.append(*wire.events(1, order="A", **{"as": ["a"]}), *wire.events(1, order="A", **{"as": ["a", "b"]}))
+    await wire.start()
+    await time.until_idle()
+    assert len(wire.platform.accepted_ids) == 2
+    assert await wire.log.replay(Replay(reader="one", since_ms=0, only_missing=True)) == 0
 
 
 async def test_a_retried_dead_letter_is_sent_again(wire, time, answer):
