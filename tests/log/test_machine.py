@@ -18,6 +18,8 @@ from proxy.log.memory import MemoryLog
 from proxy.log.sqlite import SqliteLog
 from proxy.privacy.keys import Keyring, generate_key
 
+# A file system: thousands of fsyncs are not what is tested here.
+IN_MEMORY = Path("/dev/shm")
 KEYRING = Keyring.parse(generate_key())
 SETTINGS = LogSettings(retention_days=3, dead_days=1)
 
@@ -41,7 +43,7 @@ class Log(RuleBasedStateMachine):
         super().__init__()
         self.now_ms = 1_790_000_000_000
         self.runner = asyncio.Runner()
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=IN_MEMORY if IN_MEMORY.is_dir() else None))
         self.settled = {}  # reader -> sequence numbers that must not come back unasked
 
     @initialize()
@@ -186,6 +188,6 @@ class Log(RuleBasedStateMachine):
 
 
 Log.TestCase.settings = hypothesis_settings(
-    max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 test_the_file_behaves_like_the_log_in_memory = Log.TestCase
