@@ -1,4 +1,13 @@
-# Debian slim, not Alpine: google-re2 has no musl wheels. Two stages so that no compiler or pip cache is in the image.
+# The tracker script, minified. Nothing of Node gets into the image.
+FROM node:24-bookworm-slim AS script
+WORKDIR /src/npm
+COPY npm/package.json npm/package-lock.json npm/.npmrc ./
+RUN npm ci --ignore-scripts
+COPY npm/minify.mjs ./
+COPY proxy/static /src/proxy/static
+RUN npm run minify
+
+# Debian slim, not Alpine: google-re2 has no musl wheels. A stage of its own so that no compiler or pip cache is in the image.
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
 COPY requirements/build.txt requirements/runtime.txt requirements/
@@ -6,6 +15,7 @@ RUN python -m venv /opt/firsthand \
  && /opt/firsthand/bin/pip install --no-cache-dir --require-hashes --only-binary=:all: -r requirements/build.txt -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY proxy proxy
+COPY --from=script /src/proxy/static/built proxy/static/built
 RUN /opt/firsthand/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
  && /opt/firsthand/bin/pip uninstall --yes wheel pip
 

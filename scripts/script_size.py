@@ -1,13 +1,24 @@
-"""Print what the tracker script weighs as it is served, against its budget."""
+"""Print what the tracker script weighs, part by part, against its budgets. `tests/tracker/test_size.py` holds them."""
 
 import gzip
 
 import brotli
 
-from proxy.collector.script import source, strip
+from proxy.collector.compose import CORE, CORE_BUDGET, WHOLE_BUDGET, compose, file_of, minified, source, strip, told
+from proxy.config.modules import Module
+from proxy.config.tracker import TrackerSettings
 
-BUDGET = 4_000  # gzip bytes; tests/tracker/test_size.py holds it
 
-text = strip(source()).encode()
-zipped = len(gzip.compress(text, 9))
-print(f"tracker.js: {len(text):,} B, gzip {zipped:,} B of {BUDGET:,}, brotli {len(brotli.compress(text)):,} B")
+def row(name: str, text: str, budget: int) -> None:
+    raw = text.encode()
+    zipped, brotlied = len(gzip.compress(raw, 9)), len(brotli.compress(raw))
+    print(f"{name:24} {len(raw):7,} B  gzip {zipped:5,} B of {budget:5,}  brotli {brotlied:5,} B")
+
+
+built = minified(CORE) is not None
+print("tracker script,", "minified" if built else "without comments (no build here; `scripts/setup test` makes one)")
+row(CORE, minified(CORE) or strip(source(CORE)), CORE_BUDGET)
+for module in Module:
+    row(file_of(module), minified(file_of(module)) or strip(source(file_of(module))), module.budget)
+whole = compose({"global": "firsthand"}, {module: told(TrackerSettings(), module) for module in Module})
+row("everything, as served", whole, WHOLE_BUDGET)

@@ -9,12 +9,13 @@ from aiohttp import hdrs, web
 
 from proxy.clock import Clock, system_clock
 from proxy.collector.answers import Answer, RequestRefusal, failure
+from proxy.collector.compose import baked
 from proxy.collector.events import MAX_BODY, Events
 from proxy.collector.express import LANE, Lane
 from proxy.collector.health import Health
 from proxy.collector.pixel import Pixel
 from proxy.collector.reception import Mint, Reception, random_bits
-from proxy.collector.script import Script, baked
+from proxy.collector.script import Script
 from proxy.config.load import Config
 from proxy.event import encode_json
 from proxy.log.base import EventLog

@@ -1,4 +1,4 @@
-"""The tracker script as it is served: settings baked in, comments gone, compressed once, the same bytes for everybody.
+"""The tracker script as it is served: compressed once, the same bytes for everybody. `compose.py` writes it.
 
 Its ETag is the hash of its text and tells one version from another, never one visitor from another. The name with the
 hash in it (`/tracker.<hash>.js`) never changes its content and may be cached for ever.
@@ -8,49 +8,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import re
-from importlib.resources import files
 
 import brotli  # type: ignore[import-untyped]
 import msgspec
 
 from proxy.collector.answers import Answer
-from proxy.config.settings import PurposeDefaults, Settings
-from proxy.event import encode_json
 
-_PLACE = "__FIRSTHAND__"  # the last line of tracker.js is `})(__FIRSTHAND__);`
-_BLOCK_COMMENT = re.compile(r"^\s*/\*.*?\*/\s*$\n?", re.MULTILINE | re.DOTALL)
 _SHORT = b"Cache-Control: public, max-age=3600, stale-while-revalidate=86400\r\n"
 _FOR_EVER = b"Cache-Control: public, max-age=31536000, immutable\r\n"
 _ANYONE = b"Access-Control-Allow-Origin: *\r\nCross-Origin-Resource-Policy: cross-origin\r\nVary: Accept-Encoding\r\n"
-
-
-def source() -> str:
-    return (files("proxy") / "static" / "tracker.js").read_text(encoding="utf-8")
-
-
-def strip(script: str) -> str:
-    """Without comments that stand on lines of their own, indentation and empty lines; other bytes stay as they are."""
-    lines = (line.strip() for line in _BLOCK_COMMENT.sub("", script).splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
-
-
-def baked(settings: Settings) -> bytes:
-    """The script for this configuration."""
-    paths, tracker, default = settings.paths, settings.tracker, settings.consent.default
-    consent = default.model_dump() if isinstance(default, PurposeDefaults) else dict.fromkeys(_PURPOSES, default)
-    facts = {
-        "events": paths.prefix + paths.events,
-        "global": tracker.global_name,
-        "pageViews": tracker.page_views,
-        "retryQueue": tracker.retry_queue,
-        "gpc": settings.consent.gpc != "ignore",
-        "consent": consent,
-    }
-    return strip(source()).replace(_PLACE, encode_json(facts).decode()).encode()
-
-
-_PURPOSES = tuple(PurposeDefaults.model_fields)
 
 
 class Script:

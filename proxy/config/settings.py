@@ -25,6 +25,7 @@ from proxy.config.identity import IdentitySettings
 from proxy.config.limits import LimitsSettings
 from proxy.config.origins import ascii_host, is_local, normalise_origin
 from proxy.config.section import Section, misplaced
+from proxy.config.tracker import TrackerSettings
 from proxy.destinations.base import DestinationSettings
 from proxy.identity import platform_cookies
 from proxy.identity.cookie_domain import refuse_public_suffix
@@ -147,15 +148,6 @@ class PathSettings(Section):
                 raise misplaced(name, f"{path} is {taken[path]} already", "choose another path")
             taken[path] = f"paths.{name}"
         return self
-
-
-class TrackerSettings(Section):
-    global_name: Annotated[str, Field(pattern=r"^[A-Za-z_$][A-Za-z0-9_$]*$")] = "firsthand"
-    """The one global name the script takes on a page."""
-    page_views: bool = True
-    """Send page_view by itself, on load and on every SPA navigation."""
-    retry_queue: bool = True
-    """Keep events that could not be sent in localStorage (only after consent) and send them on the next page."""
 
 
 class PurposeDefaults(Section):

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from proxy.config.scalars import resolve
-from proxy.config.words import is_secret
+from proxy.config.words import is_secret, section_of
 
 _WIDTH = 110
 _PLAIN = re.compile(r"[A-Za-z0-9_./$][A-Za-z0-9_./${}:+-]*")
@@ -59,11 +59,15 @@ def comment(text: str, indent: str = "") -> Iterator[str]:
 def keys_of(
     model: type[BaseModel], values: Mapping[str, Any], indent: str = "", without: frozenset[str] = frozenset()
 ) -> Iterator[str]:
-    """Every key of a section: help, name, and the value in `values` or the default."""
+    """Every key of a section: help, name, and the value in `values` or the default, sections within too."""
     for name, entry in model.model_fields.items():
         if name in without:
             continue
         yield from comment(help_text(entry), indent)
+        if (section := section_of(model, name)) is not None:
+            yield f"{indent}{name}:"
+            yield from keys_of(section, {}, indent + "  ")
+            continue
         for alternative in alternatives(entry):
             yield f"{indent}#   or: {scalar(alternative)}"
         yield f"{indent}{name}: {scalar(values.get(name, default_of(entry)))}"

@@ -8,8 +8,9 @@
  * Life of an event: `record` puts it into `queue`; it waits there for consent and for a batch; `take` turns waiting
  * events into one request body; `deliver` (alive) or `leave` (page goes away) sends it; `settle` reads the answer.
  *
- * This file is what is served, without its comments and indentation. Keep comments on lines of their own. The last line
- * receives the settings. Modules composed by the server go before it and use only the commands.
+ * This file is what is served, minified where a build did that, else without its comments and indentation: keep comments
+ * on lines of their own. The last line receives the settings. The server puts the whole into a function that a second copy
+ * leaves at once, and appends the modules that were asked for; they use only the commands.
  *
  * @typedef {{marketing?: string, analytics?: string, personalization?: string, sale?: string, source?: string, time?: number}} Consent
  * @typedef {{url: string, referrer: string, title?: string, language: string, screen: string, viewport: string}} Page
@@ -26,8 +27,6 @@
   'use strict';
 
   const earlier = window[baked.global];
-  if (earlier && earlier.track) return;
-
   const { fetch, setTimeout, Blob, URL, crypto } = window;
   const { stringify, parse } = JSON;
   const { now } = Date;
@@ -530,4 +529,4 @@
   });
 
   start();
-})(__FIRSTHAND__);
+})(__SETTINGS__);

@@ -7,7 +7,7 @@ import re
 import brotli
 import pytest
 
-from proxy.collector.script import Script, strip
+from proxy.collector.script import Script
 
 HEADERS = {"Accept-Encoding": "identity"}
 
@@ -26,7 +26,7 @@ async def test_the_settings_are_baked_in(start):
     answer, body = await fetch(site, "/x/tracker.js")
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
-    facts = json.loads(re.search(r"\}\)\((\{.*\})\);\s*\Z", body.decode())[1])
+    facts = json.loads(re.search(r"\}\)\((\{.*\})\);\s*\}\)\(\);\s*\Z", body.decode())[1])
     assert facts == {
         "events": "/x/in",
         "global": "fh",
@@ -35,7 +35,22 @@ async def test_the_settings_are_baked_in(start):
         "gpc": True,
         "consent": {"marketing": "denied", "analytics": "granted", "personalization": "denied"},
     }
-    assert b"__FIRSTHAND__" not in body
+    assert b"__SETTINGS__" not in body
+    assert b"window.fh ||" in body
+    assert b"__GLOBAL__" not in body
+
+
+async def test_a_module_is_in_it_when_it_was_asked_for_with_its_settings(start):
+    site = await start("tracker: {modules: [datalayer], datalayer: {name: layer, events: [purchase]}}")
+    _, body = await fetch(site)
+    told = re.search(r"window\.firsthand, ?(\{.*\})\);\s*\}\)\(\);\s*\Z", body.decode())[1]
+    assert json.loads(told) == {"name": "layer", "events": ["purchase"], "custom": []}
+
+
+async def test_other_modules_are_another_version(start):
+    plain, _ = await fetch(await start())
+    more, _ = await fetch(await start("tracker: {modules: [datalayer]}"))
+    assert plain.headers["ETag"] != more.headers["ETag"]
 
 
 async def test_it_is_cacheable_and_anybody_may_load_it(site):
@@ -102,10 +117,3 @@ async def test_head_tells_the_size_without_the_body(site):
 
 def test_other_settings_are_another_version():
     assert Script(b"a").hash != Script(b"b").hash
-
-
-def test_only_whole_line_comments_and_indentation_go():
-    source = (
-        "/**\n * Doc.\n */\n(function (/** @type {C} */ c) {\n  // gone\n\n  const u = 'https://x'; // stays\n})(c);\n"
-    )
-    assert strip(source) == "(function (/** @type {C} */ c) {\nconst u = 'https://x'; // stays\n})(c);\n"

@@ -11,13 +11,17 @@ from proxy.destinations import load_all
 from proxy.destinations.base import DestinationSettings
 
 
-def keys():
-    for name in Settings.model_fields:
-        section = section_of(Settings, name)
+def fields(model=Settings, prefix=""):
+    """Every key there is with its field, sections within sections too: `tracker.datalayer.name`."""
+    for name, entry in model.model_fields.items():
+        section = section_of(model, name)
         if section is None:
-            yield name
+            yield prefix + name, entry
         else:
-            yield from (f"{name}.{key}" for key in section.model_fields)
+            yield from fields(section, f"{prefix}{name}.")
+
+
+FIELDS = dict(fields())
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def rows(text):
     return dict(re.findall(r"^\| `([a-z_.]+)` \| ([^|]+) \|", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize("key", sorted(set(keys()) - {"destinations", "rules"}))
+@pytest.mark.parametrize("key", sorted(set(FIELDS) - {"destinations", "rules"}))
 def test_every_key_has_its_row(manual, key):
     assert key in rows(manual)
 
@@ -46,13 +50,12 @@ def test_every_shared_key_of_a_destination_has_its_row(manual, key):
 
 
 def test_no_row_is_about_a_key_that_is_gone(manual):
-    assert set(rows(manual)) <= set(keys()) | set(DestinationSettings.model_fields)
+    assert set(rows(manual)) <= set(FIELDS) | set(DestinationSettings.model_fields)
 
 
-@pytest.mark.parametrize("key", [key for key in keys() if "." in key])
+@pytest.mark.parametrize("key", [key for key in FIELDS if "." in key])
 def test_the_defaults_in_the_manual_are_the_defaults(manual, key):
-    section, _, name = key.partition(".")
-    entry = section_of(Settings, section).model_fields[name]
+    entry = FIELDS[key]
     stated = rows(manual)[key].strip()
     assert stated == ("required" if entry.is_required() else f"`{scalar(default_of(entry))}`")
 

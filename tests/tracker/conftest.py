@@ -1,8 +1,9 @@
-"""A real Chromium, a small site and a stand-in for the collector: what `proxy/static/tracker.js` meets in the wild.
+"""A real Chromium, a small site and a stand-in for the collector: what the script meets in the wild.
 
 The site is `www.shop.example`, the collector `t.shop.example` (another origin, the same site); both are one loopback
 server, reached through the browser's own host mapping. The stand-in follows a script of replies and remembers every
-request; it knows nothing of the real collector, so these tests are about the script alone.
+request; it knows nothing of the real collector, so these tests are about the script alone. It is the minified script
+where there is a build (`make test` makes one); `test_forms.py` holds that the source behaves the same.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-SOURCE = (Path(__file__).parents[2] / "proxy" / "static" / "tracker.js").read_text(encoding="utf-8")
+from proxy.collector.compose import compose, told
+from proxy.config.modules import Module
+from proxy.config.tracker import TrackerSettings
+
 CHROMIUM = Path("/usr/bin/chromium")
 LAUNCH_ARGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
@@ -29,20 +33,6 @@ LAUNCH_ARGS = (
 ).split()
 STUB = "window.firsthand=window.firsthand||function(){(firsthand.q=firsthand.q||[]).push(arguments)}"
 GRANT = "firsthand('consent', {marketing: true, analytics: true})"
-
-
-def served(source: str) -> str:
-    """The script without whole-line comments, blank lines and indentation: what a visitor downloads."""
-    lines, in_comment = [], False
-    for line in map(str.strip, source.splitlines()):
-        if in_comment or line.startswith("/*"):
-            in_comment = "*/" not in line
-        elif line and not line.startswith("//"):
-            lines.append(line)
-    return "\n".join(lines)
-
-
-SERVED = served(SOURCE)
 
 
 @dataclass
@@ -71,6 +61,8 @@ class Site:
     pages: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)  # of every page
     settings: dict[str, Any] = field(default_factory=dict)  # baked into the script
+    modules: dict[Module, dict[str, Any]] = field(default_factory=dict)  # composed into it, with these settings
+    build: bool = True
     replies: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)  # then 204 for ever
     open: asyncio.Event = field(default_factory=asyncio.Event)  # cleared: answers wait
     requests: list[Request] = field(default_factory=list)
@@ -120,7 +112,8 @@ class Site:
                 "gpc": True,
                 "consent": {"marketing": "denied", "analytics": "denied", "personalization": "denied"},
             } | self.settings
-            text = SERVED.replace("__FIRSTHAND__", json.dumps(settings))
+            modules = {module: told(TrackerSettings(), module) | given for module, given in self.modules.items()}
+            text = compose(settings, modules, build=self.build)
             return web.Response(text=text, content_type="text/javascript", headers={"Cache-Control": "no-cache"})
         if request.path == "/favicon.ico":
             return web.Response(status=404)

@@ -1,0 +1,97 @@
+"""The tracker script put together: the core and the modules that were asked for, each with its settings baked in.
+
+The readable files in `proxy/static/` are what we write and ship. A build may leave minified copies of them in
+`proxy/static/built/` (`npm/minify.mjs`); such a copy names the source it was made of in its first line and is used
+only while that is the source next to it. Without one the source is served, without comments and indentation. Both
+behave the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from proxy.config.modules import Module
+from proxy.config.settings import PurposeDefaults, Settings
+from proxy.config.tracker import TrackerSettings
+from proxy.event import encode_json
+
+CORE = "tracker.js"
+CORE_BUDGET = 4_000
+"""Bytes of gzip, minified or not."""
+WHOLE_BUDGET = 8_000
+"""Bytes of gzip of the script with all modules, minified."""
+
+_STATIC = files("proxy") / "static"
+_BLOCK_COMMENT = re.compile(r"^\s*/\*.*?\*/\s*$\n?", re.MULTILINE | re.DOTALL)
+_PURPOSES = tuple(PurposeDefaults.model_fields)
+
+# The last line of the core is `})(__SETTINGS__);`, of a module `})(window.__GLOBAL__, __SETTINGS__);`.
+_SETTINGS = "__SETTINGS__"
+_GLOBAL = "__GLOBAL__"
+
+# Once: a page that has the script twice has one core, and every module once.
+_WHOLE = """\
+(function () {
+if ((window.__GLOBAL__ || {}).track) return;
+%s})();
+"""
+
+
+def source(name: str) -> str:
+    """A file as we wrote it: `tracker.js`, `modules/datalayer.js`."""
+    return _STATIC.joinpath(name).read_text(encoding="utf-8")
+
+
+def strip(script: str) -> str:
+    """Without comments that stand on lines of their own, indentation and empty lines; other bytes stay as they are."""
+    lines = (line.strip() for line in _BLOCK_COMMENT.sub("", script).splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
+
+
+def minified(name: str) -> str | None:
+    """What the build made of exactly this source; None without a build, or when the source has changed since."""
+    built = _STATIC.joinpath("built", name)
+    if not built.is_file():
+        return None
+    first, _, text = built.read_text(encoding="utf-8").partition("\n")
+    return text if first == f"// {hashlib.sha256(source(name).encode()).hexdigest()}" else None
+
+
+def file_of(module: Module) -> str:
+    return f"modules/{module}.js"
+
+
+def compose(core: Mapping[str, Any], modules: Mapping[Module, Mapping[str, Any]], *, build: bool = True) -> str:
+    """The whole script. `core` and the values of `modules` become JSON; without `build` it is made from the sources."""
+    told = {CORE: core} | {file_of(module): modules[module] for module in Module if module in modules}
+    parts = []
+    for name, settings in told.items():
+        text = (minified(name) if build else None) or strip(source(name))
+        parts.append(text.replace(_GLOBAL, core["global"]).replace(_SETTINGS, encode_json(settings).decode()))
+    return _WHOLE.replace(_GLOBAL, core["global"]) % "".join(parts)
+
+
+def baked(settings: Settings) -> bytes:
+    """The script for this configuration."""
+    paths, tracker, default = settings.paths, settings.tracker, settings.consent.default
+    consent = default.model_dump() if isinstance(default, PurposeDefaults) else dict.fromkeys(_PURPOSES, default)
+    core = {
+        "events": paths.prefix + paths.events,
+        "global": tracker.global_name,
+        "pageViews": tracker.page_views,
+        "retryQueue": tracker.retry_queue,
+        "gpc": settings.consent.gpc != "ignore",
+        "consent": consent,
+    }
+    modules = {module: told(tracker, module) for module in tracker.modules}
+    return compose(core, modules).encode()
+
+
+def told(tracker: TrackerSettings, module: Module) -> dict[str, Any]:
+    """A module's own section, if it has one."""
+    section = getattr(tracker, module, None)
+    return section.model_dump(mode="json") if section is not None else {}

@@ -1,0 +1,84 @@
+/**
+ * The dataLayer bridge: e-commerce events the site already pushes for Google Tag Manager or gtag.js reach us as well.
+ *
+ * Reads what was pushed before it came and everything after, each entry once, and passes every push on unchanged. Both
+ * forms are understood: `{event: 'purchase', ecommerce: {…}}` and the arguments of `gtag('event', 'purchase', {…})`.
+ * Only the events and fields named here or in the settings are taken; a dataLayer holds much that is nobody's business.
+ *
+ * @param {{name: string, events: string[], custom: string[]}} settings
+ */
+(function (firsthand, settings) {
+  'use strict';
+
+  const { assign } = Object;
+  const { isArray } = Array;
+  const { warn } = console;
+
+  const DATA = ['value', 'currency', 'transaction_id', 'coupon', 'shipping', 'tax', 'search_term'];
+  const ITEM = ['item_id', 'item_name', 'item_brand', 'item_category', 'item_variant', 'price', 'quantity'];
+  // Not about goods: the basket of an earlier push is none of theirs.
+  const NO_BASKET = /search|login|sign_up|lead|share/;
+
+  const seen = new WeakSet();
+  let layer;
+  /** What `ecommerce` holds by now. As in Tag Manager later keys add to it, and null empties it. */
+  let basket = {};
+  let reading = false;
+
+  /** The named fields that are there, with `part` of a name replaced: `item_id` becomes `id`. */
+  function pick(from, names, part = '', other = '') {
+    const picked = {};
+    for (const name of names) if (from[name] != null) picked[name.replace(part, other)] = from[name];
+    return picked;
+  }
+
+  function tell(name, given) {
+    if (!settings.events.includes(name)) return;
+    const data = pick(given, DATA, 'transaction', 'order');
+    if (isArray(given.items)) data.items = given.items.map((item) => pick(item || {}, ITEM, 'item_'));
+    // The order is the action: whoever reports the same purchase as well comes to the same id.
+    const id = given.event_id || (name === 'purchase' && given.transaction_id);
+    firsthand.track(name, data, { id, custom: pick(given, settings.custom), from: 'datalayer' });
+  }
+
+  function read(entry) {
+    if (!entry || typeof entry !== 'object' || seen.has(entry)) return;
+    seen.add(entry);
+    if (entry[0] === 'event') {
+      tell(entry[1], entry[2] || {});
+      return;
+    }
+    if (entry.ecommerce !== undefined) basket = entry.ecommerce && assign({}, basket, entry.ecommerce);
+    tell(entry.event, assign({}, entry, NO_BASKET.test(entry.event) ? entry.ecommerce : basket));
+  }
+
+  /** A push made while we read is passed on unread: it could go round for ever. */
+  function readAll(entries) {
+    if (reading) return;
+    reading = true;
+    for (const entry of entries) {
+      try {
+        read(entry);
+      } catch (error) {
+        warn(settings.name, error);
+      }
+    }
+    reading = false;
+  }
+
+  function attach() {
+    const found = (window[settings.name] = window[settings.name] || []);
+    if (found === layer || !isArray(found)) return;
+    layer = found;
+    const push = layer.push;
+    layer.push = function () {
+      readAll(arguments);
+      return push.apply(this, arguments);
+    };
+    readAll([].slice.call(layer));
+  }
+
+  attach();
+  // Some pages assign a new array instead of keeping ours.
+  window.addEventListener('load', attach);
+})(window.__GLOBAL__, __SETTINGS__);

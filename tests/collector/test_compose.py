@@ -1,0 +1,68 @@
+"""The script is put together from its sources, or from what a build made of exactly these sources."""
+
+import hashlib
+
+import pytest
+
+from proxy.collector import compose as composing
+from proxy.collector.compose import compose, minified, strip
+from proxy.config.modules import Module
+
+CORE = {"global": "fh", "events": "/e"}
+SOURCE = "// says nothing\n(function (settings) {\n  go(settings);\n})(__SETTINGS__);\n"
+BRIDGE = "(function (firsthand, settings) {\n  bridge(settings);\n})(window.__GLOBAL__, __SETTINGS__);\n"
+
+
+@pytest.fixture
+def static(tmp_path, monkeypatch):
+    """A folder of our own in place of `proxy/static`."""
+    (tmp_path / "built" / "modules").mkdir(parents=True)
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "tracker.js").write_text(SOURCE)
+    (tmp_path / "modules" / "datalayer.js").write_text(BRIDGE)
+    monkeypatch.setattr(composing, "_STATIC", tmp_path)
+    return tmp_path
+
+
+def build(static, name, code):
+    made_of = hashlib.sha256((static / name).read_bytes()).hexdigest()
+    (static / "built" / name).write_text(f"// {made_of}\n{code}")
+
+
+def test_only_whole_line_comments_and_indentation_go():
+    source = (
+        "/**\n * Doc.\n */\n(function (/** @type {C} */ c) {\n  // gone\n\n  const u = 'https://x'; // stays\n})(c);\n"
+    )
+    assert strip(source) == "(function (/** @type {C} */ c) {\nconst u = 'https://x'; // stays\n})(c);\n"
+
+
+def test_without_a_build_the_stripped_source_is_served(static):
+    assert compose(CORE, {}) == (
+        "(function () {\nif ((window.fh || {}).track) return;\n"
+        '(function (settings) {\ngo(settings);\n})({"global":"fh","events":"/e"});\n})();\n'
+    )
+
+
+def test_a_build_of_this_source_is_served_instead(static):
+    build(static, "tracker.js", "min(__SETTINGS__);\n")
+    assert 'min({"global":"fh","events":"/e"});\n' in compose(CORE, {})
+    assert "min(" not in compose(CORE, {}, build=False)
+
+
+def test_a_build_of_another_source_is_not_used(static):
+    build(static, "tracker.js", "min(__SETTINGS__);\n")
+    (static / "tracker.js").write_text(SOURCE + "more();\n")
+    assert minified("tracker.js") is None
+    assert "more();" in compose(CORE, {})
+
+
+def test_modules_follow_the_core_with_the_global_and_their_settings(static):
+    text = compose(CORE, {Module.DATALAYER: {"a": 1}})
+    assert text.index("go(settings)") < text.index("bridge(settings)")
+    assert text.endswith('})(window.fh, {"a":1});\n})();\n')
+
+
+@pytest.mark.parametrize("module", Module)
+def test_the_order_in_the_configuration_does_not_matter(module):
+    told = {other: {} for other in Module}
+    assert compose(CORE, told) == compose(CORE, {module: {}} | dict(reversed(told.items())))
