@@ -19,7 +19,7 @@ from aiohttp import web
 
 from proxy.collector.bad_http import HEADER_MAX, server_logger
 from proxy.collector.express import ExpressRunner
-from proxy.collector.patience import close_silent
+from proxy.collector.patience import PATIENCE, Patience, close_stuck
 from proxy.errors import ConfigError, Fault
 
 ANSWER_S = 10.0
@@ -81,7 +81,8 @@ class Listener:
         await self._runner.setup()
         for one in sockets:
             await web.SockSite(self._runner, one.dup(), backlog=BACKLOG).start()
-        self._patience = asyncio.create_task(close_silent(self._server), name=f"{self._name} patience")
+        patience = self._runner.app.get(PATIENCE, Patience())
+        self._patience = asyncio.create_task(close_stuck(self._server, patience), name=f"{self._name} patience")
 
     def leave(self, linger_s: float) -> asyncio.Task[None]:
         """Accepts nothing more; what is under way is answered. For `linger_s` idle connections stay open, each for one

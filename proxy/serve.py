@@ -19,11 +19,12 @@ from typing import Any, NoReturn
 
 from aiohttp import web
 
+from proxy import open_files
 from proxy.clock import system_clock
 from proxy.collector.app import make_app
 from proxy.collector.garbage import look_seldom
 from proxy.config.load import Config
-from proxy.config.machine import data_folder, keyring, only_service
+from proxy.config.machine import admin_token, data_folder, keyring, only_service
 from proxy.config.settings import Settings
 from proxy.destinations.base import Destination
 from proxy.errors import LogUnavailable
@@ -102,6 +103,7 @@ class _Current:
 
     async def collect(self, sockets: Sequence[socket.socket]) -> None:
         look_seldom()
+        open_files.allow(self.config.settings.limits.connections)
         app = await asyncio.to_thread(make_app, self.config, self._log, self._keys)
         listener = Listener(app, "listen")
         await listener.start(sockets)
@@ -221,7 +223,8 @@ async def operators_listener(
     if settings.admin.port is None:
         yield None
         return
-    app = make_admin_app(settings.admin, destinations, log, system_clock, measured)
+    token = await asyncio.to_thread(admin_token, settings)
+    app = make_admin_app(token, destinations, log, system_clock, measured)
     async with _listening(app, settings.admin.host, settings.admin.port, "admin") as address:
         yield address
 

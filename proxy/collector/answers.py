@@ -36,6 +36,8 @@ class RequestRefusal(StrEnum):
     BAD_HTTP = "bad_http"  # not HTTP as we speak it
     RATE_ADDRESS = "rate_address"  # one address sent too many events
     RATE_SITE = "rate_site"  # all browsers together did
+    CONNECTIONS = "connections"  # more connections than one process takes
+    CONNECTIONS_ADDRESS = "connections_address"  # more than one address may have
     LOG_UNAVAILABLE = "log_unavailable"  # the event log takes nothing now
 
 
@@ -93,6 +95,7 @@ class Reply(web.StreamResponse):
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
         transport.write(self.wire(has_body=request.method != "HEAD"))
+        await request.writer.drain()  # who sends requests and does not read must not fill our memory
         return None
 
     def wire(self, *, has_body: bool = True) -> bytes:

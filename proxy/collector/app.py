@@ -10,9 +10,11 @@ from aiohttp import hdrs, web
 from proxy.clock import Clock, system_clock
 from proxy.collector.answers import Answer, RequestRefusal, failure
 from proxy.collector.compose import baked
+from proxy.collector.door import DOOR, Door
 from proxy.collector.events import MAX_BODY, Events
 from proxy.collector.express import LANE, Lane
 from proxy.collector.health import Health
+from proxy.collector.patience import PATIENCE, Patience
 from proxy.collector.pixel import Pixel
 from proxy.collector.reception import Mint, Reception, random_bits
 from proxy.collector.script import Script
@@ -22,12 +24,8 @@ from proxy.log.base import EventLog
 from proxy.observe.metrics import requests_refused
 from proxy.privacy.keys import Keyring
 
-_HANDLING = {
-    "auto_decompress": False,  # compressed bodies are refused, so none is opened: no bombs
-    "keepalive_timeout": 75.0,  # longer than the 60 s reverse proxies keep theirs
-    "lingering_time": 2.0,  # for the rest of a body that was refused
-}
-"""For aiohttp's connection handler."""
+_LINGERING_S = 2.0
+"""For the rest of a body that was refused."""
 
 
 def make_app(
@@ -36,7 +34,7 @@ def make_app(
     reception = Reception(config, log, keyring, clock, mint)
     events, pixel, health = Events(reception), Pixel(reception), Health(reception.store, clock)
     script = Script(baked(config.settings))
-    paths = config.settings.paths
+    paths, limits = config.settings.paths, config.settings.limits
 
     async def current_script(request: web.Request) -> web.StreamResponse:
         return _script_answer(script, request, lasting=False).reply(clock())
@@ -52,7 +50,14 @@ def make_app(
     async def elsewhere(request: web.Request) -> web.StreamResponse:
         return _no_route(app, request).reply(clock())
 
-    app = web.Application(client_max_size=MAX_BODY, handler_args=_HANDLING)
+    handling = {
+        "auto_decompress": False,  # compressed bodies are refused, so none is opened: no bombs
+        "keepalive_timeout": limits.idle_s,
+        "lingering_time": _LINGERING_S,
+    }
+    app = web.Application(client_max_size=MAX_BODY, handler_args=handling)
+    app[DOOR] = Door(limits.connections, limits.connections_per_address, reception.proxies)
+    app[PATIENCE] = Patience(head_s=limits.head_s, answer_s=limits.body_s)
     at, prefix = app.router.add_route, paths.prefix
     at("POST", prefix + paths.events, events.post)
     app[LANE] = Lane.to(prefix + paths.events, events)

@@ -10,29 +10,33 @@ import logging
 import traceback
 from http import HTTPStatus
 
-from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from proxy.collector.answers import RequestRefusal
+from proxy.clock import system_clock
+from proxy.collector.answers import Reply, RequestRefusal, failure
 from proxy.observe.logs import get_logger
 from proxy.observe.metrics import requests_refused
 
 HEADER_MAX = 32_768
 """Bytes of one header line. Visitors of busy sites carry more cookies than aiohttp's 8 kB hold, and attack nobody."""
 
+HEAD_MAX = 65_536
+"""Bytes of a whole head."""
+HEAD_TOO_LARGE = failure(431, f"the headers are larger than {HEAD_MAX // 1024} KiB", b"Connection: close\r\n")
+
 _log = get_logger("collector")
 _noise = requests_refused.labels(RequestRefusal.BAD_HTTP)
 
 
-def unreadable(status: int) -> web.Response:
+def unreadable(status: int) -> Reply:
     """Instead of aiohttp's page, which quotes what came, cookies included."""
     ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     error = (
         "this went wrong here, not at your side" if ours else "no HTTP request as we read it (headers: 32 KiB a line)"
     )
-    response = web.json_response({"error": error}, status=status)
-    response.force_close()
-    return response
+    reply = failure(status, error).reply(system_clock())
+    reply.force_close()
+    return reply
 
 
 class _Faults(logging.Handler):

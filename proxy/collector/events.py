@@ -33,7 +33,6 @@ from proxy.observe.metrics import requests_refused
 from proxy.wire import Parsed, RefusedEvent, parse
 
 MAX_BODY = 512 * 1024
-BODY_TIMEOUT_S = 20.0
 
 _ACCEPTED = Answer(204, NO_STORE)
 _PREFLIGHT = Answer(204, PREFLIGHT_LINES)
@@ -77,7 +76,7 @@ class Events:
         admitted = self.admit(request.headers, *connection_of(request))
         if isinstance(admitted, Reply):
             return admitted
-        body = await _body_of(request)
+        body = await _body_of(request, self._reception.settings.limits.body_s)
         if isinstance(body, RequestRefusal):
             visit, cors = admitted
             return _refuse(_UNREAD[body], body, visit.received_ms, cors)
@@ -160,7 +159,7 @@ _UNREAD = {
 }
 
 
-async def _body_of(request: web.Request) -> bytes | RequestRefusal:
+async def _body_of(request: web.Request, longest_s: float) -> bytes | RequestRefusal:
     """The whole body, or why it is not read. The usual body has come together with its headers."""
     length = request.content_length
     if length is not None and length > MAX_BODY:
@@ -171,7 +170,7 @@ async def _body_of(request: web.Request) -> bytes | RequestRefusal:
     if length and content.total_bytes == length:
         return content.read_nowait()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(longest_s):
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
         return RequestRefusal.TOO_LARGE

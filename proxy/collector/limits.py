@@ -18,7 +18,7 @@ from proxy.clock import SECOND_MS
 from proxy.collector.answers import Answer, RequestRefusal, failure
 from proxy.collector.buckets import Buckets, Name
 from proxy.config.limits import LimitsSettings
-from proxy.observe.logs import get_logger
+from proxy.observe.logs import Reminder, get_logger
 from proxy.reach import is_public
 from proxy.wire import MAX_EVENTS
 
@@ -31,7 +31,6 @@ _ROOM = 0.1
 """Who comes back finds at least this part of the bucket, or all who wait would come for one place."""
 _SPECIAL = frozenset({"10", "100", "127", "169", "172", "192"})
 """First numbers of IPv4 networks that may be private."""
-_REMINDER_MS = 60 * SECOND_MS
 
 _log = get_logger("collector")
 
@@ -55,7 +54,7 @@ class Limits:
         if settings.site_per_s is not None:
             self._site = Buckets(settings.site_per_s, settings.site_burst, MAX_EVENTS)
         self._settings = settings
-        self._said_ms = dict.fromkeys(_WORDS, 0)
+        self._reminder = Reminder()
 
     def take(self, ip: str | None, now_ms: int) -> TooMany | None:
         """One event of a browser at this address (None: unknown) may come: None."""
@@ -82,8 +81,7 @@ class Limits:
             fill_s = settings.address_burst / (settings.address_per_s or math.inf)
         else:
             fill_s = settings.site_burst / (settings.site_per_s or math.inf)
-        if not 0 <= now_ms - self._said_ms[reason] < _REMINDER_MS:
-            self._said_ms[reason] = now_ms
+        if self._reminder.is_due(reason, now_ms):
             _log.warning("too many events", reason=str(reason), advice=_WORDS[reason][1])
         return TooMany(reason, math.ceil(wait_ms / SECOND_MS + fill_s * _ROOM))
 

@@ -45,7 +45,7 @@ class Reception:
         self.ingest_keys = IngestKeys(key.get_secret_value() for key in settings.ingest_keys)
         self.store = Store(log, clock)
         self.limits = Limits(settings.limits)
-        self._proxies = TrustedProxies(settings.listen.trusted_proxies)
+        self.proxies = TrustedProxies(settings.listen.trusted_proxies)
         self._keyring = keyring
         self._codec = VisitorCookie(keyring)
         self._keep = keeping(settings)
@@ -67,7 +67,7 @@ class Reception:
         self, headers: Headers, peer: str | None, scheme: str, received_ms: int, source: str = "browser"
     ) -> Visit | TooMany:
         """A request as a browser makes it. `peer`, `scheme`: of the connection itself."""
-        client = client_of(headers, peer, self._proxies, self.settings.listen.client_ip_header)
+        client = client_of(headers, peer, self.proxies, self.settings.listen.client_ip_header)
         if (too_many := self.limits.take(client.ip, received_ms)) is not None:
             return too_many
         is_bot, is_prefetch = bot_signals(headers, client)
@@ -79,7 +79,7 @@ class Reception:
             source=source,
             client=client,
             domain=cookie_domain(headers.get("Host") or "", self.settings.cookie.domain),
-            is_secure=is_https(headers, peer, self._proxies, scheme),
+            is_secure=is_https(headers, peer, self.proxies, scheme),
             is_prefetch=is_prefetch,
             is_bot=is_bot,
             has_gpc=headers.get("Sec-GPC") == "1",
@@ -89,7 +89,7 @@ class Reception:
 
     def stranger(self, headers: Headers, peer: str | None, received_ms: int) -> TooMany | None:
         """A request that will be refused: it counts too, so that nobody tries keys without end."""
-        client = client_of(headers, peer, self._proxies, self.settings.listen.client_ip_header)
+        client = client_of(headers, peer, self.proxies, self.settings.listen.client_ip_header)
         return self.limits.take(client.ip, received_ms)
 
     def take(self, visit: Visit, parsed: Parsed) -> tuple[list[bytes], Storing | None]:

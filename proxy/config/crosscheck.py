@@ -16,8 +16,8 @@ from proxy.errors import Fault, dotted
 from proxy.privacy.keys import Keyring
 
 _ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
-_SHORTEST_KEY = 16
-_SHORT = f"shorter than {_SHORTEST_KEY} characters, which can be guessed; make one with `firsthand keygen`"
+SHORTEST_SECRET = 16
+_SHORT = f"shorter than {SHORTEST_SECRET} characters, which can be guessed; make one with `firsthand keygen`"
 
 
 def faults(settings: Settings) -> list[Fault]:
@@ -61,10 +61,10 @@ def _about_listeners(settings: Settings) -> Iterator[str]:
         if network.prefixlen == 0:
             yield f"listen.trusted_proxies: {network} is everybody, so any visitor can claim any address."
     for position, key in enumerate(settings.ingest_keys):
-        if len(key.get_secret_value()) < _SHORTEST_KEY:
+        if len(key.get_secret_value()) < SHORTEST_SECRET:
             yield f"ingest_keys[{position}]: is {_SHORT}."
     token = settings.admin.token
-    if token is not None and len(token.get_secret_value()) < _SHORTEST_KEY and not is_local(settings.admin.host):
+    if token is not None and len(token.get_secret_value()) < SHORTEST_SECRET and not is_local(settings.admin.host):
         yield f"admin.token: is {_SHORT}."
 
 

@@ -17,17 +17,23 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from proxy.config.crosscheck import SHORTEST_SECRET
 from proxy.config.settings import Settings
 from proxy.errors import ConfigError, Fault, LogUnavailable
 from proxy.log.database import path_of
 from proxy.log.view import LogView
 from proxy.observe.logs import get_logger
-from proxy.privacy.keys import Keyring, load_or_create
+from proxy.open_files import most_room
+from proxy.privacy.keys import Keyring, create_file, generate_key, load_or_create
 
 _log = get_logger("serve")
 
 KEY_FILE = "keys"
 """Name of the key file within `data`."""
+ADMIN_TOKEN_FILE = "admin-token"  # noqa: S105 - its name
+"""Name of the token file within `data`."""
+_FEW_CONNECTIONS = 1_000
+"""Of a small site; fewer deserve a warning even when nobody asked for a number."""
 FORMER_S = 10.0
 """How long a start waits for the service before it. The children of one that was killed take milliseconds to notice,
 and seconds where one was just being started on a busy machine."""
@@ -51,6 +57,28 @@ def keyring(settings: Settings) -> Keyring:
         raise ConfigError([Fault(("keys",), str(error), "restore the file from your backup, or set `keys`")]) from None
     except OSError as error:
         raise ConfigError([_no_access(("keys",), f"the key file {path}", error)]) from None
+
+
+def admin_token(settings: Settings) -> str | None:
+    """What the operator's listener asks for: the configured token, else that of the file in `data`, which is made when
+    there is none. None: it is open. Raises `ConfigError` that names the file and the way out."""
+    admin, path = settings.admin, settings.data / ADMIN_TOKEN_FILE
+    if admin.open:
+        return None
+    if admin.token is not None:
+        return admin.token.get_secret_value()
+    try:
+        if not path.exists():
+            create_file(path, generate_key() + "\n")
+        token = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise ConfigError([_no_access(("admin", "token"), f"the token file {path}", error)]) from None
+    except UnicodeDecodeError:
+        token = ""
+    if len(token) < SHORTEST_SECRET:
+        advice = "remove it, and the next start makes a new one"
+        raise ConfigError([Fault(("admin", "token"), f"the token file {path} holds no token", advice)])
+    return token
 
 
 def data_folder(settings: Settings) -> Path:
@@ -114,6 +142,13 @@ def examine(settings: Settings) -> tuple[list[Fault], list[str]]:
         else:
             advice = "ports below 1024 need root or CAP_NET_BIND_SERVICE" if problem.errno == errno.EACCES else ""
             faults.append(Fault((section, "host"), f"listening on {host}:{port}: {_reason(problem)}", advice))
+    connections, room = settings.limits.connections, most_room()
+    was_asked_for = "connections" in settings.limits.model_fields_set
+    if room is not None and room < (connections if was_asked_for else _FEW_CONNECTIONS):
+        warnings.append(
+            f"limits.connections: this machine allows a process {room} connections, not {connections}; "
+            "raise its limit of open files (ulimit -n, LimitNOFILE=, docker run --ulimit nofile=)."
+        )
     return faults, warnings
 
 

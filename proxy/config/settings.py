@@ -106,13 +106,17 @@ class AdminSettings(Section):
     port: Annotated[int, Field(ge=0, le=65535)] | None = 8081
     """Its port; null switches it off."""
     token: Credential | None = None
-    """Bearer token it asks for; required when host is not a loopback address."""
+    """Bearer token it asks for; required beyond loopback. Default: that of the file `data`/admin-token, made once."""
+    open: bool = False
+    """Ask for no token, on a loopback address only: everybody on this machine may look."""
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
         if self.port is not None and self.token is None and not is_local(self.host):
             advice = "`firsthand keygen` makes a good one; or set admin.host to 127.0.0.1"
             raise misplaced("token", "required, because admin.host is not a loopback address", advice)
+        if self.open and (self.token is not None or not is_local(self.host)):
+            raise misplaced("open", "only on a loopback address and without admin.token", "take one of them away")
         return self
 
 

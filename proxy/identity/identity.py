@@ -33,7 +33,7 @@ from proxy.identity.cookie_domain import CookieDomain, same_site
 from proxy.identity.cookie_header import expire_cookie, read_cookies, set_cookie
 from proxy.identity.keeping import FBC, FBP, NOTHING, Found, Keeping, find
 from proxy.identity.touches import Evidence, Touches, stated, touched
-from proxy.identity.visitor import Remembered, VisitorCookie, visitor_id
+from proxy.identity.visitor import LONGEST_MS, Remembered, VisitorCookie, visitor_id
 from proxy.privacy.consent import may_advertise, may_identify, withdraws_advertising, withdraws_identity
 
 _LONGEST_ID = 512  # characters of a browser id that an event states
@@ -63,7 +63,9 @@ def read(cookie_header: str, codec: VisitorCookie, keep: Keeping, now_ms: int) -
     kept, kept_text = None, ""
     for value in came.get(keep.visitor, ()):
         opened = codec.decode(value)
-        if opened is not None and (kept is None or opened.visitor.first_seen < kept.visitor.first_seen):
+        if opened is None or now_ms - opened.seen_at > LONGEST_MS:
+            continue
+        if kept is None or opened.visitor.first_seen < kept.visitor.first_seen:
             kept, kept_text = opened, value
     return Identity(
         visitor=kept.visitor if kept else None,

@@ -22,6 +22,10 @@ MAX_CHARS = 3000
 """Longer cookies are cut by dropping the oldest clicks. Browsers allow 4096 bytes with the name; servers often 8192
 for all headers together."""
 
+LONGEST_MS = 401 * DAY_MS
+"""Browsers keep no cookie longer than 400 days, and one is sealed at most a day before it is set. What is older comes
+from a backup or a thief, not from a browser, and is no cookie."""
+
 _PURPOSE = "visitor cookie"
 
 

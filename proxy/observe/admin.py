@@ -1,8 +1,9 @@
 """The operator's listener: `/metrics` for Prometheus and `/status.json` for people and scripts.
 
 A listener of its own, on the loopback address unless configured otherwise, so that nothing of it can be reached through
-the public one. With a token every request must carry it (`Authorization: Bearer …`). Without one (loopback only) the
-`Host` must be a loopback name or address, or a web page could read it through a name that points here.
+the public one. Every request must carry the token (`Authorization: Bearer …`; never in the address, which ends up in
+logs and histories). Without one (`admin.open`, loopback only) the `Host` must be a loopback name or address, or a web
+page could read it through a name that points here.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from prometheus_client.registry import Collector
 
 import proxy
 from proxy.clock import SECOND_MS, Clock
+from proxy.collector.door import DOOR, Door
 from proxy.config.origins import is_local
-from proxy.config.settings import AdminSettings
 from proxy.destinations.base import Destination
 from proxy.errors import LogUnavailable
 from proxy.event import encode_json
@@ -29,7 +30,16 @@ from proxy.log.base import EventLog, LogStats, ReaderState, ReaderStats
 from proxy.observe import metrics
 
 _NO_STORE = {"Cache-Control": "no-store"}
-
+_HARDENED = {
+    **_NO_STORE,
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_CLOSED = "send the token as Authorization: Bearer …; it is admin.token, or stands in the file admin-token in `data`"
+_MOST_CONNECTIONS = 200
 
 Measured = Callable[[], Awaitable[Collector]]
 """Gives what `/metrics` shows."""
@@ -41,12 +51,14 @@ async def own_measures() -> Collector:
 
 
 def make_admin_app(
-    settings: AdminSettings,
+    token: str | None,
     destinations: Mapping[str, Destination],
     log: EventLog,
     clock: Clock,
     measured: Measured = own_measures,
 ) -> web.Application:
+    """`token`: what every request must carry; None: requests to a loopback name need none."""
+
     async def show_metrics(_: web.Request) -> web.Response:
         """Gauges of the log are measured now; everything else has been counted as it happened. A log that cannot be
         read leaves its gauges as they were: the counters matter most just then."""
@@ -63,7 +75,11 @@ def make_admin_app(
             return _json({"error": str(error)}, status=503)
         return _json(status(stats, destinations, clock()))
 
-    app = web.Application(middlewares=[_guard(settings)])
+    app = web.Application(
+        middlewares=[_guard(token)], handler_args={"auto_decompress": False, "keepalive_timeout": 75.0}
+    )
+    app[DOOR] = Door(_MOST_CONNECTIONS)
+    app.on_response_prepare.append(_harden)
     app.router.add_get("/metrics", show_metrics)
     app.router.add_get("/status.json", show_status)
     return app
@@ -107,19 +123,19 @@ def _measure(stats: LogStats, now_ms: int) -> None:
         metrics.destination_lag_seconds.labels(reader.reader).set(max(0, waiting_ms) / SECOND_MS)
 
 
-def _guard(settings: AdminSettings) -> Any:
-    token = settings.token.get_secret_value().encode() if settings.token is not None else None
+def _guard(token: str | None) -> Any:
+    expected = None if token is None else token.encode()
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if token is None:
+        if expected is None:
             if not is_local(_without_port(request.headers.get("Host", ""))):
-                return _json({"error": "without admin.token only localhost is answered"}, status=403)
+                return _json({"error": "without a token (admin.open) only localhost is answered"}, status=403)
         else:
             scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-            matches = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token)
+            matches = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), expected)
             if scheme.lower() != "bearer" or not matches:
-                answer = _json({"error": "send admin.token as Authorization: Bearer …"}, status=401)
+                answer = _json({"error": _CLOSED}, status=401)
                 answer.headers["WWW-Authenticate"] = "Bearer"
                 return answer
         try:
@@ -128,6 +144,13 @@ def _guard(settings: AdminSettings) -> Any:
             return _json({"error": f"{fault.reason.lower()}; there are /metrics and /status.json"}, status=fault.status)
 
     return guard
+
+
+async def _harden(_: web.Request, response: web.StreamResponse) -> None:
+    """No page may frame or embed what is shown here, nothing guesses at its type, nobody learns our versions."""
+    response.headers.pop("Server", None)
+    for name, value in _HARDENED.items():
+        response.headers.setdefault(name, value)
 
 
 def _without_port(host: str) -> str:

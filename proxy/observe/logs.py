@@ -11,6 +11,10 @@ from typing import Any
 
 import structlog
 
+from proxy.clock import SECOND_MS
+
+_REMINDER_MS = 60 * SECOND_MS
+
 
 def configure(*, pretty: bool = False) -> None:
     """`pretty`: lines for people (`firsthand demo`), coloured on a terminal, else JSON on standard error."""
@@ -30,3 +34,18 @@ def configure(*, pretty: bool = False) -> None:
 def get_logger(area: str) -> Any:
     """`area`: which part speaks (collector, relay, log, config)."""
     return structlog.get_logger(area=area)  # lazy: modules ask for theirs before `configure` is called
+
+
+class Reminder:
+    """For what goes on and on: one line a minute, not one each."""
+
+    def __init__(self) -> None:
+        self._said_ms: dict[str, int] = {}
+
+    def is_due(self, what: str, now_ms: int) -> bool:
+        """True: say it; it was not said within the last minute."""
+        said_ms = self._said_ms.get(what)
+        if said_ms is not None and 0 <= now_ms - said_ms < _REMINDER_MS:
+            return False
+        self._said_ms[what] = now_ms
+        return True

@@ -146,7 +146,7 @@ def load_or_create(path: Path) -> Keyring:
     not hold keys; `OSError` when the folder cannot be written or the file not read.
     """
     if not path.exists():
-        _create(path, generate_key() + "\n")
+        create_file(path, generate_key() + "\n")
     if (mode := stat.S_IMODE(path.stat().st_mode)) & stat.S_IROTH:
         get_logger("keys").warning(
             "key_file_readable_by_others", file=str(path), mode=f"{mode:04o}", advice="chmod 600"
@@ -159,8 +159,8 @@ def load_or_create(path: Path) -> Keyring:
         raise ValueError(f"key file {path}: {error}") from None
 
 
-def _create(path: Path, text: str) -> None:
-    """Write aside, then link into place: linking fails, as it should, when somebody else was first."""
+def create_file(path: Path, text: str) -> None:
+    """A file for its owner only, whole or not at all; nothing happens when somebody else was first."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
@@ -168,7 +168,7 @@ def _create(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileExistsError):
-            os.link(temporary, path)
+            os.link(temporary, path)  # written aside, then put into place
     finally:
         Path(temporary).unlink()
     folder = os.open(path.parent, os.O_RDONLY)

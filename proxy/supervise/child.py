@@ -13,6 +13,7 @@ import socket
 from pathlib import Path
 from typing import Protocol
 
+from proxy import open_files
 from proxy.clock import system_clock
 from proxy.collector.app import make_app
 from proxy.collector.garbage import look_seldom
@@ -88,6 +89,7 @@ async def _prepared(begin: Begin, config: Config, log: SqliteLog, keys: Keyring)
     if begin.role is Role.RELAY:
         return _Relaying(Relay(log, config.destinations, config.rules, config.settings.relay))
     look_seldom()
+    open_files.allow(config.settings.limits.connections)
     listener = Listener(await asyncio.to_thread(make_app, config, log, keys), "listen")
     return _Collecting(listener, [socket.socket(fileno=fd) for fd in begin.sockets])
 

@@ -192,7 +192,7 @@ def _other_name(key: str, value: Any, raw: dict[str, Any], parts: dict[str, Any]
         return
     field = s.field_of(key, s.DATA_ALIASES)
     if field != "items" and field not in s.DATA:
-        raise s.unknown_field(key, (*_KNOWN, *s.DATA, "items"))
+        raise s.unknown_field(key, (*_KNOWN, *s.DATA, "items"), reading)
     parts["data"] = {**s.data({field: value}, reading, {}), **parts.get("data", {})}
 
 

@@ -202,7 +202,7 @@ def members(
             elif spill is not None:
                 spill[r.clean(key)[:NAME]] = r.free(value)
             else:
-                raise unknown_field(key, known)
+                raise unknown_field(key, known, reading)
         except Unreadable as fault:
             reading.leave_out(fault.under(key), *around)
     return found
@@ -223,8 +223,9 @@ def field_of(key: str, aliases: Mapping[str, str]) -> str:
 _HUMP = re.compile(r"(?<=[a-z0-9])[A-Z]")
 
 
-def unknown_field(key: str, known: Iterable[str]) -> Unreadable:
-    near = difflib.get_close_matches(key[:NAME], list(known), n=1, cutoff=0.6)
+def unknown_field(key: str, known: Iterable[str], reading: Reading) -> Unreadable:
+    """Only a server is told what it may have meant: nobody reads a browser's, and one body may hold 40,000."""
+    near = difflib.get_close_matches(key[:NAME], list(known), n=1, cutoff=0.6) if reading.trusted else ()
     hint = f"; did you mean {near[0]}?" if near else ""
     return Unreadable(f"unknown field{hint}", Reason.UNKNOWN_FIELD, dispensable=True)
 
@@ -263,7 +264,7 @@ def click_ids(raw: Any, reading: Reading) -> dict[str, tuple[str, int | None]]:
         name = key.lower()
         try:
             if name not in CLICK_IDS:
-                raise unknown_field(key, CLICK_IDS)
+                raise unknown_field(key, CLICK_IDS, reading)
             if type(given) is dict:
                 parts = members(given, CLICK_ID, reading, "click_ids", name)
                 if "value" in parts:
@@ -281,7 +282,7 @@ def browser_ids(raw: Any, reading: Reading) -> dict[str, str]:
     for key, given in list(as_object(raw).items())[:MAX_BROWSER_IDS]:
         try:
             if not _BROWSER_ID.fullmatch(key):
-                raise unknown_field(key, ())
+                raise unknown_field(key, (), reading)
             if given is not None and (value := CLICK_ID["value"](given)):
                 found[key.lstrip("_")] = value
         except Unreadable as fault:

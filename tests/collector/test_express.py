@@ -286,6 +286,22 @@ async def test_what_comes_meanwhile_is_not_read_without_bound(start, dial):
     assert connection.transport.is_reading()
 
 
+async def test_while_nobody_takes_the_answer_nothing_more_is_read(start, dial):
+    site = await start()
+    wire = await dial(site)
+    await wire.send(request(body()))
+    assert await wire.answers(1) == [OK]
+    (connection,) = await connections(site)
+    connection.pause_writing()  # as the transport says when its buffer is full
+    await wire.send(request(body(2)), request(body(3)))
+    assert await wire.answers(1) == [OK]
+    assert connection._under_way is not None
+    assert not connection.transport.is_reading()
+    connection.resume_writing()
+    assert await wire.answers(1) == [OK]
+    assert connection.transport.is_reading()
+
+
 async def test_stopping_waits_for_the_answer_under_way(start, dial):
     log = HeldLog()
     site = await start(the_log=log)

@@ -9,8 +9,7 @@ from proxy.collector.limits import Limits, bucket_of
 from proxy.config.limits import LimitsSettings
 from proxy.config.load import read as load
 from proxy.errors import ConfigError
-
-from .conftest import INGEST_KEY
+from tests.collector.conftest import INGEST_KEY
 
 EVENT = {"name": "lead", "consent": {"marketing": "granted"}}
 BEHIND = "listen: {trusted_proxies: [127.0.0.0/8]}\n"

@@ -8,7 +8,9 @@ import pytest
 
 from proxy.collector import events
 from proxy.collector.answers import RequestRefusal
+from proxy.collector.bad_http import HEAD_MAX, HEADER_MAX
 from proxy.collector.pipeline import DropReason
+from proxy.config.limits import LimitsSettings
 from proxy.wire import MAX_EVENTS, Reason, parse, sections
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "http.md").read_text(encoding="utf-8")
@@ -70,6 +72,8 @@ def test_every_field_is_listed():
 
 
 def test_the_limits_are_those_of_the_code():
+    limits = LimitsSettings()
+
     def limit(field):
         line = next(line for line in MANUAL.splitlines() if line.startswith("|") and f"`{field}`" in line)
         return [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", line.split("|")[3])]
@@ -85,7 +89,11 @@ def test_the_limits_are_those_of_the_code():
     assert limit("custom") == [sections.r.MAX_MEMBERS, sections.r.MAX_DEPTH, sections.r.TEXT]
     assert f"a list of up to {sections.MAX_VALUES}" in MANUAL
     assert f"at most {events.MAX_BODY // 1024} KiB and {MAX_EVENTS} events" in MANUAL
-    assert f"longer than {events.BODY_TIMEOUT_S:.0f} seconds" in MANUAL
+    assert f"{limits.connections:,} (`limits.connections`)" in MANUAL
+    assert f"{limits.connections_per_address:,} (`limits.connections_per_address`)" in MANUAL
+    for name in ("head_s", "body_s", "idle_s"):
+        assert f"{getattr(limits, name):.0f} s (`limits.{name}`)" in MANUAL
+    assert f"{HEADER_MAX // 1024} KiB; 128; {HEAD_MAX // 1024} KiB" in MANUAL
 
 
 def test_the_examples_are_events():

@@ -59,20 +59,32 @@ def failed(folder):
     return process.returncode, err
 
 
-def fetch(url, data=None):
+def fetch(url, data=None, token=None):
     headers = {"Origin": "https://www.shop.example", "User-Agent": AGENT}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
     request = urllib.request.Request(url, data=data and json.dumps(data).encode(), headers=headers)
     with urllib.request.urlopen(request, timeout=10) as answer:
         return answer.status, answer.read()
 
 
+def token_of(folder):
+    return (folder / "data" / "admin-token").read_text().strip()
+
+
 def test_it_serves_stores_and_stops_gracefully(folder):
     with serving(folder) as (process, public, admin):
+        for path in ("/metrics", "/status.json"):  # closed by default, with a token nobody had to make
+            with pytest.raises(urllib.error.HTTPError, match="401"):
+                fetch(admin + path)
         assert fetch(f"{public}/readyz")[0] == 200
         assert b"})({" in fetch(f"{public}/tracker.js")[1]
         assert fetch(f"{public}/e", EVENT)[0] == 204
-        assert json.loads(fetch(f"{admin}/status.json")[1])["log"]["events"] == 1
-        assert b'firsthand_events_stored_total{source="browser"} 1.0' in fetch(f"{admin}/metrics")[1]
+        assert json.loads(fetch(f"{admin}/status.json", token=token_of(folder))[1])["log"]["events"] == 1
+        assert (
+            b'firsthand_events_stored_total{source="browser"} 1.0'
+            in fetch(f"{admin}/metrics", token=token_of(folder))[1]
+        )
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=30)
         assert process.returncode == 0
@@ -80,7 +92,7 @@ def test_it_serves_stores_and_stops_gracefully(folder):
         lines = [json.loads(line) for line in err.splitlines()]
         assert [line["event"] for line in lines if line["area"] == "serve"] == ["serving", "stopping", "stopped"]
     with serving(folder) as (process, _, admin):
-        assert json.loads(fetch(f"{admin}/status.json")[1])["log"]["events"] == 1
+        assert json.loads(fetch(f"{admin}/status.json", token=token_of(folder))[1])["log"]["events"] == 1
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
         assert process.returncode == 0

@@ -137,6 +137,11 @@ def test_a_file_that_is_no_configuration_is_one_clear_fault(faults, text, words)
         ("paths: {script: /healthz}", "/healthz is a health check already"),
         ("admin: {port: 8080}", "admin.port: port 8080 is listen.port already"),
         ("admin: {host: 192.0.2.1}", "admin.token: required, because admin.host is not a loopback address"),
+        ("admin: {host: 192.0.2.1, token: 1234567890123456, open: true}", "admin.open: only on a loopback address"),
+        (
+            "admin: {token: 1234567890123456, open: true}",
+            "admin.open: only on a loopback address and without admin.token",
+        ),
         ("keys: short", "key 1 of 1: expected 32 bytes"),
         ("ingest_keys: ['']", "ingest_keys[0]: expected text that is not empty"),
         ("rules:", "the list is empty (remove the key to send every event everywhere"),

@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from proxy.config.machine import data_folder, examine, keyring, only_service
+from proxy.config.machine import admin_token, data_folder, examine, keyring, only_service
 from proxy.config.settings import Settings
 from proxy.errors import ConfigError
 from proxy.log.database import prepare
@@ -56,6 +56,29 @@ def test_a_key_file_without_keys_is_named(settings):
         keyring(ready)
     assert "nonsense" not in str(caught.value)
     assert [fault.path for fault in examine(ready)[0]] == [("keys",)]
+
+
+def test_the_operators_token_is_made_once_for_its_owner_only(settings):
+    ready = settings(admin={})
+    data_folder(ready)
+    token = admin_token(ready)
+    assert len(token) == 43
+    assert admin_token(ready) == token
+    assert stat.S_IMODE((ready.data / "admin-token").stat().st_mode) == 0o600
+    assert admin_token(settings(admin={}, data=ready.data)) == token
+
+
+def test_a_configured_token_is_used_and_an_open_listener_has_none(settings):
+    assert admin_token(settings(admin={"token": "a-token-of-some-length"})) == "a-token-of-some-length"
+    assert admin_token(settings(admin={"open": True})) is None
+
+
+@pytest.mark.parametrize("held", [b"", b"short", b"\xff" * 40])
+def test_a_token_file_without_a_token_is_named(settings, held):
+    ready = settings(admin={})
+    (data_folder(ready) / "admin-token").write_bytes(held)
+    with pytest.raises(ConfigError, match=r"admin.token: the token file .*/data/admin-token holds no token"):
+        admin_token(ready)
 
 
 @pytest.fixture
@@ -143,6 +166,23 @@ def test_a_taken_port_is_a_warning_because_the_service_may_be_running(settings):
         faults, warnings = examine(settings(listen={"host": "127.0.0.1", "port": port}))
     assert faults == []
     assert warnings == [f"listen.port: {port} is taken on 127.0.0.1; fine if that is this service, running already."]
+
+
+@pytest.mark.parametrize(
+    ("room", "limits", "warns"),
+    [
+        (5_000, {}, False),
+        (500, {}, True),
+        (5_000, {"connections": 9_000}, True),
+        (5_000, {"connections": 5_000}, False),
+    ],
+)
+def test_fewer_open_files_than_connections_are_a_warning(settings, monkeypatch, room, limits, warns):
+    monkeypatch.setattr("proxy.config.machine.most_room", lambda: room)
+    _, warnings = examine(settings(limits=limits))
+    assert [
+        warning.startswith(f"limits.connections: this machine allows a process {room}") for warning in warnings
+    ] == ([True] * warns)
 
 
 def test_an_address_this_machine_does_not_have_is_a_fault(settings):

@@ -531,3 +531,10 @@ def test_the_browser_and_the_event_always_agree_on_the_newest_click(visits, lose
         assert answer.get("_fbc", (None,))[0] == stored.browser_ids.get("fbc") == opened(answer).fbc
         kept = {"_fh"} if lose_cookies else set(answer)
         cookies = cookie_header(**{name: answer[name][0] for name in kept})
+
+
+def test_a_cookie_replayed_after_a_browser_would_have_dropped_it_is_no_cookie():
+    old = CODEC.encode(remembered())
+    sealed_at = NOW - DAY_MS
+    assert read(f"_fh={old}", CODEC, META, sealed_at + 401 * DAY_MS).visitor.id == "v_old"
+    assert read(f"_fh={old}", CODEC, META, sealed_at + 401 * DAY_MS + 1).visitor is None

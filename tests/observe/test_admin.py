@@ -1,12 +1,15 @@
 """The operator's listener: who may read it, and what it shows."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import TestServer
 
+from proxy.collector.bad_http import server_logger
+from proxy.collector.express import ExpressRunner
 from proxy.config.load import read
-from proxy.config.settings import AdminSettings
 from proxy.errors import LogUnavailable
 from proxy.event import Event
 from proxy.log.base import DeadLetter, Outcome
@@ -23,6 +26,13 @@ destinations:
 DESTINATIONS = read(CONFIG, Path("config.yaml"), {}).destinations
 
 
+class Admin(TestServer):
+    """Behind the runner that serves it."""
+
+    async def _make_runner(self, **more):
+        return ExpressRunner(self.app, logger=server_logger(), **more)
+
+
 @pytest.fixture
 def now():
     return [NOW]
@@ -35,9 +45,9 @@ def log(now):
 
 @pytest.fixture
 def start(aiohttp_client, log, now):
-    async def started(the_log=None, **settings):
-        app = make_admin_app(AdminSettings(**settings), DESTINATIONS, the_log or log, lambda: now[0])
-        return await aiohttp_client(app)
+    async def started(the_log=None, token=None):
+        app = make_admin_app(token, DESTINATIONS, the_log or log, lambda: now[0])
+        return await aiohttp_client(Admin(app))
 
     return started
 
@@ -114,7 +124,7 @@ async def test_the_token_opens_from_anywhere(start):
 async def test_without_a_token_a_name_that_points_here_is_not_enough(admin, host):
     answer = await admin.get("/status.json", headers={"Host": host})
     assert answer.status == 403
-    assert "admin.token" in (await answer.json())["error"]
+    assert "admin.open" in (await answer.json())["error"]
 
 
 @pytest.mark.parametrize("host", ["localhost:8081", "127.0.0.1", "[::1]:8081", "LOCALHOST"])
@@ -127,3 +137,28 @@ async def test_other_paths_and_methods_are_answered_in_json(admin):
         answer = await admin.request(method, path)
         assert answer.status == status
         assert "/status.json" in (await answer.json())["error"]
+
+
+async def test_a_token_in_the_address_is_not_looked_at(start):
+    admin = await start(token="s3cret-token")
+    for query in ("token", "access_token", "admin.token"):
+        assert (await admin.get("/metrics", params={query: "s3cret-token"})).status == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/metrics", 200), ("/status.json", 200), ("/nothing", 404), ("/metrics\r\nX", 400)]
+)
+async def test_no_answer_can_be_framed_guessed_at_kept_or_tells_what_runs_here(admin, path, status):
+    reader, writer = await asyncio.open_connection(admin.host, admin.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    head = (await reader.read()).decode().partition("\r\n\r\n")[0]
+    writer.close()
+    assert head.startswith(f"HTTP/1.1 {status}")
+    assert "X-Content-Type-Options: nosniff" in head
+    assert "Cache-Control: no-store" in head
+    assert "server:" not in head.lower()
+    assert "aiohttp" not in head.lower()
+    assert "python" not in head.lower()
+    if status != 400:
+        assert "X-Frame-Options: DENY" in head
+        assert "frame-ancestors 'none'" in head

@@ -10,7 +10,7 @@ import sys
 import aiohttp
 
 HEADERS = {"Origin": "https://www.shop.example", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0"}
-CONFIG = "site: {{origins: ['https://www.shop.example']}}\nlisten: {{host: 127.0.0.1, port: 0}}\nadmin: {{port: 0}}\nworkers: {}\n"
+CONFIG = "site: {{origins: ['https://www.shop.example']}}\nlisten: {{host: 127.0.0.1, port: 0}}\nadmin: {{port: 0, open: true}}\nworkers: {}\n"
 
 
 class Service:
