@@ -10,9 +10,10 @@ RUN npm run minify
 # Debian slim, not Alpine: google-re2 has no musl wheels. A stage of its own so that no compiler or pip cache is in the image.
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
-COPY requirements/build.txt requirements/runtime.txt requirements/
+COPY requirements/build.txt requirements/runtime.txt requirements/geoip.txt requirements/
 RUN python -m venv /opt/firsthand \
- && /opt/firsthand/bin/pip install --no-cache-dir --require-hashes --only-binary=:all: -r requirements/build.txt -r requirements/runtime.txt
+ && /opt/firsthand/bin/pip install --no-cache-dir --require-hashes --only-binary=:all: -r requirements/build.txt -r requirements/runtime.txt \
+    -r requirements/geoip.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY proxy proxy
 COPY --from=script /src/proxy/static/built proxy/static/built

@@ -134,6 +134,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_agent: str | None = None
     mobile: bool | None = None  # low-entropy client hints only: Sec-CH-UA-Mobile
     platform: str | None = None  # Sec-CH-UA-Platform, unquoted
+    region: str | None = None  # "DE", "US-CA": country, in the US and Canada also the state
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -141,7 +142,7 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     analytics: ConsentState = ConsentState.UNKNOWN
     personalization: ConsentState = ConsentState.UNKNOWN
     sale: ConsentState = ConsentState.UNKNOWN
-    source: str | None = None  # tcf, gpp, gcm, gpc, dnt, api, default…
+    source: str | None = None  # tcf, gpp, gcm, api, …; nobody spoke: default, gpc, dnt
     time: int | None = None  # ms, when the visitor decided
 
     def state(self, purpose: Purpose) -> ConsentState:

@@ -24,6 +24,8 @@ from proxy.identity.identity import Identity, advance
 from proxy.identity.keeping import Keeping, keeping
 from proxy.log.base import Entry
 from proxy.privacy import consent
+from proxy.privacy.geoip import locator
+from proxy.privacy.terms import TermsByRegion
 from proxy.relay import guard, once
 from proxy.relay.plan import Item
 from proxy.relay.redact import MASK, redact, redact_url, redact_value
@@ -60,7 +62,14 @@ def explain(event: Event, config: Config, now_ms: int, *, trace: bool = False) -
 
 def _collected(event: Event, config: Config, keep: Keeping, now_ms: int) -> Event:
     settings = config.settings
-    event = replace(event, consent=consent.effective(event.consent, settings.consent, gpc=False))
+    client = event.client
+    region = client.region or locator(settings.consent.geoip)(client.ip)
+    terms = TermsByRegion(settings.consent).of(region)
+    event = replace(
+        event,
+        client=replace(client, region=region),
+        consent=consent.effective(event.consent, terms, gpc=False),
+    )
     _, known = advance(
         Identity(),
         event,

@@ -18,6 +18,8 @@ from proxy.collector.patience import PATIENCE, Patience
 from proxy.collector.pixel import Pixel
 from proxy.collector.reception import Mint, Reception, random_bits
 from proxy.collector.script import Script
+from proxy.collector.standing import Standing
+from proxy.config.consent import ConsentSettings
 from proxy.config.load import Config
 from proxy.event import encode_json
 from proxy.log.base import EventLog
@@ -42,7 +44,7 @@ def make_app(
     async def lasting_script(request: web.Request) -> web.StreamResponse:
         return _script_answer(script, request, lasting=True).reply(clock())
 
-    gpc = _gpc_statement(honoured=config.settings.consent.gpc != "ignore")
+    gpc = _gpc_statement(config.settings.consent)
 
     async def gpc_statement(_: web.Request) -> web.StreamResponse:
         return gpc.reply(clock())
@@ -66,6 +68,7 @@ def make_app(
         (prefix + paths.script, current_script),
         (script.hashed_path(prefix + paths.script), lasting_script),
         (prefix + paths.pixel, pixel.get),
+        (prefix + paths.consent, Standing(reception).get),
         ("/.well-known/gpc.json", gpc_statement),
         ("/healthz", health.alive),
         ("/readyz", health.ready),
@@ -81,11 +84,11 @@ def _script_answer(script: Script, request: web.Request, *, lasting: bool) -> An
     return script.answer(headers.get(hdrs.ACCEPT_ENCODING), headers.get(hdrs.IF_NONE_MATCH), lasting=lasting)
 
 
-def _gpc_statement(*, honoured: bool) -> Answer:
-    """`Sec-GPC` statement (W3C Global Privacy Control, section "GPC Support Resource"); no date: we do not know it."""
-    return Answer(
-        200, b"Cache-Control: max-age=86400\r\n", body=encode_json({"gpc": honoured}), content_type="application/json"
-    )
+def _gpc_statement(settings: ConsentSettings) -> Answer:
+    """The GPC Support Resource of W3C's Global Privacy Control. The day is the operator's to know."""
+    since = settings.gpc_last_update
+    told = {"gpc": settings.gpc != "ignore"} | ({"lastUpdate": since.isoformat()} if since else {})
+    return Answer(200, b"Cache-Control: max-age=86400\r\n", body=encode_json(told), content_type="application/json")
 
 
 def _no_route(app: web.Application, request: web.Request) -> Answer:

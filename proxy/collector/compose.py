@@ -14,10 +14,13 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
+from proxy.config.consent import Signal
 from proxy.config.modules import Module
-from proxy.config.settings import PurposeDefaults, Settings
+from proxy.config.settings import Settings
 from proxy.config.tracker import TrackerSettings
-from proxy.event import encode_json
+from proxy.event import Consent, Purpose, encode_json
+from proxy.privacy.consent import effective
+from proxy.privacy.terms import TermsByRegion
 
 CORE = "tracker.js"
 CORE_BUDGET = 4_000
@@ -26,8 +29,8 @@ WHOLE_BUDGET = 8_000
 """Bytes of gzip of the script with all modules, minified."""
 
 _STATIC = files("proxy") / "static"
+_PURPOSES = (Purpose.MARKETING, Purpose.ANALYTICS, Purpose.PERSONALIZATION)
 _BLOCK_COMMENT = re.compile(r"^\s*/\*.*?\*/\s*$\n?", re.MULTILINE | re.DOTALL)
-_PURPOSES = tuple(PurposeDefaults.model_fields)
 
 # The last line of the core is `})(__SETTINGS__);`, of a module `})(window.__GLOBAL__, __SETTINGS__);`.
 _SETTINGS = "__SETTINGS__"
@@ -77,18 +80,27 @@ def compose(core: Mapping[str, Any], modules: Mapping[Module, Mapping[str, Any]]
 
 def baked(settings: Settings) -> bytes:
     """The script for this configuration."""
-    paths, tracker, default = settings.paths, settings.tracker, settings.consent.default
-    consent = default.model_dump() if isinstance(default, PurposeDefaults) else dict.fromkeys(_PURPOSES, default)
+    paths, tracker = settings.paths, settings.tracker
+    terms = TermsByRegion(settings.consent).strictest
+    starting = effective(Consent(), terms, gpc=False, dnt=True)  # of DNT the script knows nothing: it asks
     core = {
         "events": paths.prefix + paths.events,
         "global": tracker.global_name,
         "pageViews": tracker.page_views,
         "retryQueue": tracker.retry_queue,
-        "gpc": settings.consent.gpc != "ignore",
-        "consent": consent,
+        "gpc": _refuses(terms.gpc),
+        "consent": {name: starting.state(name) for name in _PURPOSES},
     }
     modules = {module: told(tracker, module) for module in tracker.modules}
+    if settings.consent.regions or settings.consent.dnt != "ignore" or Module.REGION in modules:
+        modules[Module.REGION] = {"path": paths.prefix + paths.consent}
     return compose(core, modules).encode()
+
+
+def _refuses(signal: Signal) -> dict[str, str] | None:
+    """What the script takes for refused when the browser gives this signal."""
+    refused = {"ignore": (), "refuse_sale": ("sale",), "refuse_marketing": ("sale", "marketing")}[signal]
+    return dict.fromkeys(refused, "denied") or None
 
 
 def told(tracker: TrackerSettings, module: Module) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from proxy.event import Event, replace
 from proxy.identity.identity import advance
 from proxy.identity.keeping import Keeping
 from proxy.privacy.consent import effective, may_advertise, may_identify, minimise
+from proxy.privacy.geoip import Locate
+from proxy.privacy.terms import TermsByRegion
 
 
 class DropReason(StrEnum):
@@ -32,6 +34,8 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: Settings
     keep: Keeping
+    terms: TermsByRegion
+    locate: Locate
 
 
 Step = Callable[[Visit, Event, Rulebook], Event | DropReason]
@@ -46,14 +50,20 @@ def drop_bots(visit: Visit, event: Event, book: Rulebook) -> Event | DropReason:
     return DropReason.BOT if visit.is_bot and book.settings.bots.action == "drop" else event
 
 
-def state_client(visit: Visit, event: Event, _: Rulebook) -> Event:
+def state_client(visit: Visit, event: Event, book: Rulebook) -> Event:
     """The connection says who the client is, unless the sender is a server that speaks for somebody."""
-    return event if visit.is_trusted else replace(event, client=visit.client)
+    if not visit.is_trusted:
+        return replace(event, client=visit.client)
+    client = event.client
+    if client.region is None and client.ip is not None and (region := book.locate(client.ip)) is not None:
+        return replace(event, client=replace(client, region=region))
+    return event
 
 
 def settle_consent(visit: Visit, event: Event, book: Rulebook) -> Event:
-    """From here on `event.consent` is what counts: the visitor's words, the defaults, GPC."""
-    return replace(event, consent=effective(event.consent, book.settings.consent, gpc=visit.has_gpc))
+    """From here on `event.consent` is what counts: the visitor's words, the defaults of their region, the signals."""
+    terms = book.terms.of(event.client.region)
+    return replace(event, consent=effective(event.consent, terms, gpc=visit.has_gpc, dnt=visit.has_dnt))
 
 
 def identify(visit: Visit, event: Event, book: Rulebook) -> Event:

@@ -15,6 +15,7 @@ from proxy.collector.pipeline import Rulebook, collect
 from proxy.collector.senders import IngestKeys
 from proxy.collector.store import Left, Store, Storing
 from proxy.collector.visit import Headers, Visit, bot_signals, client_of, is_https
+from proxy.collector.whereabouts import Whereabouts
 from proxy.config.load import Config
 from proxy.event import Client, replace
 from proxy.identity.cookie_domain import CookieDomain, cookie_domain
@@ -25,6 +26,7 @@ from proxy.log.base import EventLog
 from proxy.observe.metrics import cookies_rejected
 from proxy.privacy.consent import effective
 from proxy.privacy.keys import Keyring
+from proxy.privacy.terms import TermsByRegion
 from proxy.wire import Parsed
 
 Mint = Callable[[], int]
@@ -49,7 +51,9 @@ class Reception:
         self._keyring = keyring
         self._codec = VisitorCookie(keyring)
         self._keep = keeping(settings)
-        self._book = Rulebook(settings=settings, keep=self._keep)
+        self._where = Whereabouts(settings.consent, self.proxies)
+        self.terms = TermsByRegion(settings.consent)
+        self._book = Rulebook(settings=settings, keep=self._keep, terms=self.terms, locate=self._where.locate)
         _warm_up()
 
     def server(self, received_ms: int) -> Visit:
@@ -67,7 +71,7 @@ class Reception:
         self, headers: Headers, peer: str | None, scheme: str, received_ms: int, source: str = "browser"
     ) -> Visit | TooMany:
         """A request as a browser makes it. `peer`, `scheme`: of the connection itself."""
-        client = client_of(headers, peer, self.proxies, self.settings.listen.client_ip_header)
+        client = self.client(headers, peer)
         if (too_many := self.limits.take(client.ip, received_ms)) is not None:
             return too_many
         is_bot, is_prefetch = bot_signals(headers, client)
@@ -83,6 +87,7 @@ class Reception:
             is_prefetch=is_prefetch,
             is_bot=is_bot,
             has_gpc=headers.get("Sec-GPC") == "1",
+            has_dnt=headers.get("DNT") == "1",
             identity=identity,
             mint=self.mint,
         )
@@ -91,6 +96,13 @@ class Reception:
         """A request that will be refused: it counts too, so that nobody tries keys without end."""
         client = client_of(headers, peer, self.proxies, self.settings.listen.client_ip_header)
         return self.limits.take(client.ip, received_ms)
+
+    def client(self, headers: Headers, peer: str | None) -> Client:
+        """Who is at the other end, and where that is when something can tell."""
+        client = client_of(headers, peer, self.proxies, self.settings.listen.client_ip_header)
+        if not self._where.can_tell:
+            return client
+        return replace(client, region=self._where.of(headers, peer, client.ip))
 
     def take(self, visit: Visit, parsed: Parsed) -> tuple[list[bytes], Storing | None]:
         """Collect, and hand to the log: the `Set-Cookie` lines for the answer, and what has to be on disk before it is
@@ -101,7 +113,8 @@ class Reception:
             visit.landing = parsed.landing
             visit.mint = self._sown(parsed.landing.seed)
         if parsed.decision is not None:
-            consent = effective(parsed.decision, self.settings.consent, gpc=visit.has_gpc)
+            terms = self.terms.of(visit.client.region)
+            consent = effective(parsed.decision, terms, gpc=visit.has_gpc, dnt=visit.has_dnt)
             visit.identity = replace(visit.identity, consent=consent)
         kept, dropped = collect(visit, parsed.events, self._book)
         cookies = [] if visit.is_trusted else self._cookies(visit)

@@ -37,6 +37,7 @@ class Visit(msgspec.Struct, kw_only=True):
     is_prefetch: bool = False
     is_bot: bool = False
     has_gpc: bool = False  # Sec-GPC: 1
+    has_dnt: bool = False  # DNT: 1
     identity: Identity = Identity()
     landing: Landing | None = None
     mint: Callable[[], int] | None = None  # 128 random bits; None: nothing new is made up

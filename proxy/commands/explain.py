@@ -96,7 +96,9 @@ def _readable(found: dict[str, Any], config: Config) -> Iterator[str]:
     decided = ", ".join(
         f"{name} {states[name]}" for name in ("marketing", "analytics", "personalization", "sale") if name in states
     )
-    yield f"  consent: {decided or 'unknown'} (from {states.get('source') or 'the event'})"
+    region = event.get("client", {}).get("region")
+    origin = f"from {states.get('source') or 'the event'}" + (f", region {region}" if region else "")
+    yield f"  consent: {decided or 'unknown'} ({origin})"
     yield ""
     yield f"rules of {config.path}, top to bottom"
     for step in found["trace"]:

@@ -57,6 +57,8 @@ def _about_listeners(settings: Settings) -> Iterator[str]:
     listen = settings.listen
     if listen.client_ip_header and not listen.trusted_proxies:
         yield "listen.client_ip_header: has no effect until listen.trusted_proxies names your proxy or CDN."
+    if settings.consent.headers and not listen.trusted_proxies:
+        yield "consent.region_header: has no effect until listen.trusted_proxies names your proxy or CDN."
     for network in listen.trusted_proxies:
         if network.prefixlen == 0:
             yield f"listen.trusted_proxies: {network} is everybody, so any visitor can claim any address."

@@ -1,8 +1,8 @@
 """The one way from a file to a `Config`: YAML, references, types, destinations, rules, cross checks.
 
 Every layer's faults are collected and raised together, each with line and column; a layer stays silent about places
-an earlier one has already complained of. Reads the file and the secret files it names, nothing else; whether this
-machine can run it (ports, folders, keys) is `machine.py`.
+an earlier one has already complained of. Reads the file, the secret files it names and its GeoIP database, nothing
+else; whether this machine can run it (ports, folders, keys) is `machine.py`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from proxy.config.words import did_you_mean, faults_of, flags_as_numbers, is_sec
 from proxy.destinations import load_all
 from proxy.destinations.base import Destination, DestinationSettings
 from proxy.errors import ConfigError, Fault
+from proxy.privacy import geoip
 
 if TYPE_CHECKING:
     from proxy.rules.rules import Rules
@@ -101,6 +102,10 @@ def read(raw: bytes | str, path: Path, env: Mapping[str, str], clock: Clock = sy
     destinations = reading.destinations()
     settings = reading.settings({name: destination.settings for name, destination in destinations.items()})
     rules = reading.rules()
+    if settings is not None and settings.consent.geoip is not None:
+        database = folder / settings.consent.geoip
+        settings = _with(settings, consent=_with(settings.consent, geoip=database))
+        reading.faults += geoip.faults(database)
 
     broken = document.broken | expanded.broken
     faults = [*document.faults, *expanded.faults]
@@ -111,11 +116,10 @@ def read(raw: bytes | str, path: Path, env: Mapping[str, str], clock: Clock = sy
         ]
         raise ConfigError(sorted(finished, key=_file_order))
     rules_as_written = document.data.get("rules")  # what references yielded is in `rules`, and nowhere printed
-    settings = settings.model_copy(
-        update={
-            "data": folder / settings.data,
-            "rules": None if rules_as_written is None else tuple(plain(rules_as_written)),
-        }
+    settings = _with(
+        settings,
+        data=folder / settings.data,
+        rules=None if rules_as_written is None else tuple(plain(rules_as_written)),
     )
     text = raw.encode() if isinstance(raw, str) else raw
     return Config(
@@ -212,6 +216,10 @@ class _Reading:
 
     def _fault(self, path: Spot, message: str, advice: str = "") -> None:
         self.faults.append(Fault(path, message, advice))
+
+
+def _with(section: _M, **changes: Any) -> _M:
+    return section.model_copy(update=changes)
 
 
 def _without_empty_sections(data: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Self
 class Module(StrEnum):
     """Name, budget. In this order they run on the page, whatever the order in the configuration."""
 
+    REGION = "region", 400
     DATALAYER = "datalayer", 750
 
     budget: int

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from proxy.config.consent import ConsentSettings
 from proxy.config.identity import IdentitySettings
 from proxy.config.limits import LimitsSettings
 from proxy.config.origins import ascii_host, is_local, normalise_origin
@@ -31,7 +32,6 @@ from proxy.identity import platform_cookies
 from proxy.identity.cookie_domain import refuse_public_suffix
 
 Network = IPv4Network | IPv6Network
-State = Literal["granted", "denied"]
 Credential = Annotated[SecretStr, Field(min_length=1)]
 Host = Annotated[str, AfterValidator(ascii_host)]
 
@@ -133,8 +133,10 @@ class PathSettings(Section):
     """Where events are posted."""
     pixel: str = "/n.gif"
     """The image for pages without JavaScript."""
+    consent: str = "/consent"
+    """Tells a page what counts for this visitor before a decision, and whether GPC is honoured."""
 
-    @field_validator("prefix", "script", "events", "pixel")
+    @field_validator("prefix", "script", "events", "pixel", "consent")
     @classmethod
     def _is_path(cls, path: str, info: ValidationInfo) -> str:
         if info.field_name == "prefix" and path.strip("/") == "":
@@ -146,28 +148,12 @@ class PathSettings(Section):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         taken = dict.fromkeys(_OWN_PATHS, "a health check")
-        for name in ("script", "events", "pixel"):
+        for name in ("script", "events", "pixel", "consent"):
             path: str = getattr(self, name)
             if path in taken:
                 raise misplaced(name, f"{path} is {taken[path]} already", "choose another path")
             taken[path] = f"paths.{name}"
         return self
-
-
-class PurposeDefaults(Section):
-    marketing: State = "denied"
-    """Ad platforms."""
-    analytics: State = "denied"
-    """Measurement for the site itself."""
-    personalization: State = "denied"
-    """Personalised ads and content."""
-
-
-class ConsentSettings(Section):
-    default: State | PurposeDefaults = "denied"
-    """What counts while the visitor has not decided: denied, granted, or one of them per purpose."""
-    gpc: Literal["refuse_sale", "refuse_marketing", "ignore"] = "refuse_sale"
-    """What `Sec-GPC: 1` refuses, whatever else was said."""
 
 
 class BotSettings(Section):

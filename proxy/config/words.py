@@ -196,7 +196,7 @@ def field_at(model: type[BaseModel], path: Path) -> FieldInfo | None:
         if fields:
             found = fields[0]
             models = list(_models_in(found.annotation))
-            may_be_name = get_origin(found.annotation) is dict
+            may_be_name = any(get_origin(part) is dict for part in (found.annotation, *get_args(found.annotation)))
         elif may_be_name:
             may_be_name = False
         else:

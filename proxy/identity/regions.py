@@ -67,3 +67,11 @@ def state_code(name: str, country: str | None) -> str | None:
     tables = _STATE_CODES.values() if country is None else [_STATE_CODES.get(country, {})]
     folded = fold(name)
     return next((table[folded] for table in tables if folded in table), None)
+
+
+def has_state(country: str, state: str) -> bool:
+    """Is `state` the two letters of a state of the US or Canada? Both in upper case."""
+    return state.lower() in _STATES_OF.get(country, ())
+
+
+_STATES_OF = {country.upper(): frozenset(table.values()) for country, table in _STATE_CODES.items()}

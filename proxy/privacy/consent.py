@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from proxy.config.settings import ConsentSettings, PurposeDefaults
 from proxy.destinations.base import DestinationSettings
 from proxy.event import ClickId, Consent, ConsentState, Event, Page, Purpose, User, replace
 from proxy.identity.click_ids import NAMES, Aliases, strip_click_ids
+from proxy.privacy.terms import Terms
 
 BY_DEFAULT = "default"
 """`Consent.source` when the visitor has said nothing and the configured default decided."""
-BY_SIGNAL = "gpc"
-"""`Consent.source` when the visitor has said nothing and `Sec-GPC: 1` refused something."""
+BY_GPC, BY_DNT = "gpc", "dnt"
+"""`Consent.source` when the visitor has said nothing and `Sec-GPC: 1` (`DNT: 1`) refused something."""
 
+_NOBODY_SAID = frozenset({BY_DEFAULT, BY_GPC, BY_DNT})
 _SOLD = frozenset({Purpose.MARKETING, Purpose.PERSONALIZATION, Purpose.SALE})  # purposes a refused sale stops
 _GRANTED, _DENIED, _UNKNOWN = ConsentState.GRANTED, ConsentState.DENIED, ConsentState.UNKNOWN
 
@@ -32,26 +33,35 @@ _ADVERTISING_NAMES = frozenset(
 _ANALYTICS_IDS = "ga_"  # browser ids of measurement, not of advertising
 
 
-def effective(given: Consent, settings: ConsentSettings, *, gpc: bool) -> Consent:
-    """The consent that counts: the visitor's words, then the configured default, then the GPC signal over both.
+def effective(given: Consent, terms: Terms, *, gpc: bool, dnt: bool = False) -> Consent:
+    """The consent that counts: the visitor's words, then the default of `terms`, then the signals over both.
 
-    `gpc`: the request came with `Sec-GPC: 1`. Applying this to its own result changes nothing.
+    `gpc`, `dnt`: the request came with `Sec-GPC: 1`, `DNT: 1`. A consent whose `source` says that no visitor spoke (a
+    script's own idea of the default, say an old one) grants nothing; what it refuses is refused. Applying this to its
+    own result changes nothing.
     """
     marketing, analytics, personalization, sale = given.marketing, given.analytics, given.personalization, given.sale
-    silent = marketing is analytics is personalization is sale is _UNKNOWN
-    source = BY_DEFAULT if silent else given.source
+    source = given.source
+    if source in _NOBODY_SAID:
+        silent = True
+        marketing, analytics, personalization = _refusal(marketing), _refusal(analytics), _refusal(personalization)
+    elif marketing is analytics is personalization is sale is _UNKNOWN:
+        silent, source = True, BY_DEFAULT
+    else:
+        silent = False
     if marketing is _UNKNOWN:
-        marketing = _default(settings, Purpose.MARKETING)
+        marketing = terms.marketing
     if analytics is _UNKNOWN:
-        analytics = _default(settings, Purpose.ANALYTICS)
+        analytics = terms.analytics
     if personalization is _UNKNOWN:
-        personalization = _default(settings, Purpose.PERSONALIZATION)
-    if gpc and settings.gpc != "ignore":
-        sale = _DENIED
-        if settings.gpc == "refuse_marketing":
-            marketing = _DENIED
-        if silent:
-            source = BY_SIGNAL
+        personalization = terms.personalization
+    for signal, refuses, name in ((gpc, terms.gpc, BY_GPC), (dnt, terms.dnt, BY_DNT)):
+        if signal and refuses != "ignore":
+            sale = _DENIED
+            if refuses == "refuse_marketing":
+                marketing = _DENIED
+            if silent and source == BY_DEFAULT:
+                source = name
     return Consent(
         marketing=marketing,
         analytics=analytics,
@@ -60,6 +70,10 @@ def effective(given: Consent, settings: ConsentSettings, *, gpc: bool) -> Consen
         source=source,
         time=given.time,
     )
+
+
+def _refusal(state: ConsentState) -> ConsentState:
+    return _DENIED if state is _DENIED else _UNKNOWN
 
 
 def permits(consent: Consent, destination: DestinationSettings) -> str | None:
@@ -85,11 +99,11 @@ def may_advertise(consent: Consent) -> bool:
 def withdraws_identity(consent: Consent) -> bool:
     """Has the visitor *said* that no visitor id is wanted? A default or a mere signal does not delete what exists."""
     refused = consent.marketing is _DENIED and consent.analytics is _DENIED
-    return refused and consent.source not in (BY_DEFAULT, BY_SIGNAL)
+    return refused and consent.source not in _NOBODY_SAID
 
 
 def withdraws_advertising(consent: Consent) -> bool:
-    """Has the visitor (or the visitor's GPC signal) *said* no to advertising or to sale?"""
+    """Has the visitor (or a signal of the visitor's browser) *said* no to advertising or to sale?"""
     return consent.sale is _DENIED or (consent.marketing is _DENIED and consent.source != BY_DEFAULT)
 
 
@@ -122,11 +136,6 @@ def minimise(event: Event, aliases: Aliases | None = None) -> Event | None:
         user=event.user if consent.marketing is _GRANTED else User(),
         visitor=event.visitor if may_identify(consent) else None,
     )
-
-
-def _default(settings: ConsentSettings, purpose: Purpose) -> ConsentState:
-    chosen = settings.default
-    return ConsentState(getattr(chosen, purpose.value) if isinstance(chosen, PurposeDefaults) else chosen)
 
 
 def _changed(page: Page, change: Callable[[str], str]) -> Page:

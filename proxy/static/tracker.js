@@ -18,8 +18,8 @@
  *     `consent` only on events that come from the retry queue: what the visitor had agreed to when they were kept.
  * @typedef {{id?: string, user?: object, custom?: object}} Options
  * @typedef {{events: Event[], body: string}} Batch
- * @typedef {{events: string, global: string, pageViews: boolean, retryQueue: boolean, gpc: boolean, consent: Consent}} Config
- *     `events` is a path or URL, relative to the URL of this script.
+ * @typedef {{events: string, global: string, pageViews: boolean, retryQueue: boolean, gpc: Consent | null, consent: Consent}} Config
+ *     `events` is a path or URL, relative to the URL of this script; `gpc` is what this signal refuses.
  *
  * @param {Config} baked
  */
@@ -143,7 +143,7 @@
 
   /** @returns {Consent} what holds now: the defaults, then the visitor's words, then the browser's opt-out signal */
   function consentNow() {
-    return assign({ source: 'default' }, config.consent, decided, config.gpc && navigator.globalPrivacyControl && { sale: DENIED });
+    return assign({ source: 'default' }, config.consent, decided, navigator.globalPrivacyControl && config.gpc);
   }
 
   function allows(consent) {
@@ -449,17 +449,18 @@
       assign(user, copy(given));
     },
 
-    /** Purposes not named stay as they were. @param {Object<string, 'granted' | 'denied' | boolean>} given */
+    /** Purposes not named stay as they were. A source `default` replaces the defaults, not the visitor's words. @param {Object<string, 'granted' | 'denied' | boolean>} given */
     consent(given) {
       const before = consentNow();
+      const words = given.source === 'default' ? config.consent : decided;
       let refusing;
       for (const purpose of ['marketing', 'analytics', 'personalization', 'sale']) {
         const state = STATES[given[purpose]];
         if (state === DENIED && before[purpose] !== DENIED) refusing = true;
-        if (state) decided[purpose] = state;
+        if (state) words[purpose] = state;
       }
-      decided.source = given.source || 'api';
-      decided.time = given.time || now();
+      words.source = given.source || 'api';
+      words.time = given.time || now();
       if (refusing && allows(before)) {
         // Taken back: the server hears of it at once, because only it can delete its cookies.
         sayNo();
@@ -500,10 +501,8 @@
     landing = { seed: newId(), at: now(), url: page.url, referrer: page.referrer };
     moved();
     for (const name in commands) firsthand[name] = guard(commands[name]);
-    const early = (earlier && earlier.q) || [];
     // Whoever kept the stub itself still reaches us.
-    firsthand.q = { push: call };
-    window[baked.global] = firsthand;
+    (window[baked.global] = firsthand).q = { push: call };
 
     follow('pushState', true);
     follow('replaceState');
@@ -524,7 +523,7 @@
     });
 
     if (config.pageViews && !doc.prerendering) countView();
-    for (const args of early) call(args);
+    for (const args of (earlier && earlier.q) || []) call(args);
     resume();
   });
 

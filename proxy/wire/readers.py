@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from proxy.event import ConsentState
+from proxy.privacy.region import region_code
 
 
 class Reason(StrEnum):
@@ -264,6 +265,18 @@ def ip(value: Any) -> str | None:
     except ValueError:
         raise Unreadable("expected an IP address", Reason.BAD_VALUE, dispensable=True) from None
     return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def region(value: Any) -> str | None:
+    """Where somebody is: `DE`, `US-CA`; a state elsewhere than in the US and Canada is left away."""
+    written = _as_text(value)
+    if not written:
+        return None
+    found = region_code(written)
+    if found is None:
+        message = "expected a country, in the US and Canada also the state, such as DE or US-CA"
+        raise Unreadable(message, Reason.BAD_VALUE, dispensable=True)
+    return found
 
 
 def free(value: Any, depth: int = 1) -> Any:

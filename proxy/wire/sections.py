@@ -100,6 +100,7 @@ CLIENT: dict[str, Reader[Any]] = {
     "user_agent": text,
     "mobile": r.flag,
     "platform": word,
+    "region": r.region,
 }
 CONSENT: dict[str, Reader[Any]] = {
     "marketing": r.consent,

@@ -32,7 +32,7 @@ async def test_the_settings_are_baked_in(start):
         "global": "fh",
         "pageViews": False,
         "retryQueue": False,
-        "gpc": True,
+        "gpc": {"sale": "denied"},
         "consent": {"marketing": "denied", "analytics": "granted", "personalization": "denied"},
     }
     assert b"__SETTINGS__" not in body

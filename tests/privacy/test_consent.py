@@ -5,7 +5,7 @@ import itertools
 import pytest
 from hypothesis import given, strategies as st
 
-from proxy.config.settings import ConsentSettings, PurposeDefaults
+from proxy.config.consent import ConsentSettings, PurposeDefaults
 from proxy.destinations.base import DestinationSettings
 from proxy.event import ClickId, Client, Consent, ConsentState, Data, Event, Page, Purpose, User, Visitor, encode_json
 from proxy.privacy.consent import (
@@ -17,14 +17,15 @@ from proxy.privacy.consent import (
     withdraws_advertising,
     withdraws_identity,
 )
+from proxy.privacy.terms import terms
 
 G, D, U = ConsentState.GRANTED, ConsentState.DENIED, ConsentState.UNKNOWN
 EVERY_CONSENT = [
     Consent(marketing=m, analytics=a, personalization=p, sale=s)
     for m, a, p, s in itertools.product((G, D, U), repeat=4)
 ]
-DENIED = ConsentSettings()
-GRANTED = ConsentSettings(default="granted")
+DENIED = terms(ConsentSettings())
+GRANTED = terms(ConsentSettings(default="granted"))
 
 
 def destination(*purposes, **settings):
@@ -58,7 +59,7 @@ def test_silence_means_the_configured_default_and_says_so():
 
 
 def test_defaults_can_differ_per_purpose():
-    settings = ConsentSettings(default=PurposeDefaults(analytics="granted"))
+    settings = terms(ConsentSettings(default=PurposeDefaults(analytics="granted")))
     assert effective(Consent(), settings, gpc=False) == Consent(
         marketing=D, analytics=G, personalization=D, sale=U, source="default"
     )
@@ -79,18 +80,18 @@ def test_gpc_refuses_sale_even_against_a_stored_yes():
 
 def test_gpc_can_be_made_to_refuse_marketing_too_or_nothing():
     said = Consent(marketing=G, source="api")
-    strict = effective(said, ConsentSettings(gpc="refuse_marketing"), gpc=True)
+    strict = effective(said, terms(ConsentSettings(gpc="refuse_marketing")), gpc=True)
     assert (strict.marketing, strict.sale, strict.source) == (D, D, "api")
-    assert effective(said, ConsentSettings(gpc="ignore"), gpc=True) == effective(said, DENIED, gpc=False)
+    assert effective(said, terms(ConsentSettings(gpc="ignore")), gpc=True) == effective(said, DENIED, gpc=False)
 
 
 def test_gpc_alone_is_named_as_the_source():
     assert effective(Consent(), GRANTED, gpc=True).source == "gpc"
-    assert effective(Consent(), ConsentSettings(gpc="ignore"), gpc=True).source == "default"
+    assert effective(Consent(), terms(ConsentSettings(gpc="ignore")), gpc=True).source == "default"
 
 
 @pytest.mark.parametrize(
-    "settings", [DENIED, GRANTED, ConsentSettings(gpc="refuse_marketing"), ConsentSettings(gpc="ignore")]
+    "settings", [DENIED, GRANTED, terms(ConsentSettings(gpc="refuse_marketing")), terms(ConsentSettings(gpc="ignore"))]
 )
 @pytest.mark.parametrize("gpc", [True, False])
 def test_effective_consent_is_decided_and_stable(settings, gpc):

@@ -66,6 +66,8 @@ class Site:
     replies: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)  # then 204 for ever
     open: asyncio.Event = field(default_factory=asyncio.Event)  # cleared: answers wait
     requests: list[Request] = field(default_factory=list)
+    default: dict[str, str] = field(default_factory=dict)  # what `/consent` says counts before a decision
+    asked: list[dict[str, str]] = field(default_factory=list)  # headers of requests for that
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def url(self, path: str = "/", host: str = "www.shop.example") -> str:
@@ -103,13 +105,20 @@ class Site:
     async def handle(self, request: web.Request) -> web.Response:
         if request.path == "/e":
             return await self.collect(request)
+        if request.path == "/consent":
+            async with self.changed:
+                self.asked.append(dict(request.headers))
+                self.changed.notify_all()
+            await self.open.wait()
+            allowed = {"Access-Control-Allow-Origin": request.headers.get("Origin", "null")}
+            return web.json_response({"default": self.default}, headers=allowed)
         if request.path == "/tracker.js":
             settings = {
                 "events": "/e",
                 "global": "firsthand",
                 "pageViews": True,
                 "retryQueue": True,
-                "gpc": True,
+                "gpc": {"sale": "denied"},
                 "consent": {"marketing": "denied", "analytics": "denied", "personalization": "denied"},
             } | self.settings
             modules = {module: told(TrackerSettings(), module) | given for module, given in self.modules.items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.config.modules import Module
+
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 TRACES = "[document.cookie, ...Object.keys(localStorage), ...Object.keys(sessionStorage)].join()"
@@ -165,7 +167,7 @@ async def test_a_refusal_that_takes_nothing_back_is_told_to_nobody(site, page):
 
 
 async def test_a_site_that_ignores_the_signal_hears_what_the_page_says(site, page):
-    site.settings["gpc"] = False
+    site.settings["gpc"] = None
     await page.add_init_script("Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})")
     await page.goto(site.url("/"))
     await page.evaluate("firsthand('consent', {marketing: true, sale: true})")
@@ -180,3 +182,41 @@ async def test_without_marketing_consent_what_identify_said_stays_on_the_page(si
     await site.until_names("page_view", "lead")
     assert "ann@example.com" not in "".join(request.body for request in site.requests)
     assert "+49170" not in "".join(request.body for request in site.requests)
+
+
+async def test_where_defaults_differ_by_region_nothing_is_sent_before_this_visitors_are_known(site, page):
+    site.modules[Module.REGION] = {"path": "/consent"}
+    site.default = {"marketing": "granted", "analytics": "granted", "personalization": "denied"}
+    site.open.clear()
+    await page.goto(site.url("/"))
+    await page.evaluate("firsthand('track', 'lead')")
+    await site.until(lambda: len(site.asked) == 1)
+    assert site.requests == []
+    assert await page.evaluate("localStorage.length") == 0
+    assert "Cookie" not in site.asked[0]
+    site.open.set()
+    await site.until_names("page_view", "lead")
+    assert site.accepted[0]["consent"]["marketing"] == "granted"
+
+
+async def test_a_region_whose_default_is_denied_waits_for_the_visitor(site, page):
+    site.modules[Module.REGION] = {"path": "/consent"}
+    site.default = {"marketing": "denied", "analytics": "denied", "personalization": "denied"}
+    await page.goto(site.url("/"))
+    await site.until(lambda: len(site.asked) == 1)
+    await page.evaluate("firsthand('consent', {marketing: true, analytics: true})")
+    await site.until_names("page_view")
+    assert site.accepted[0]["consent"]["source"] == "api"
+
+
+async def test_a_visitor_who_decides_first_is_not_overruled_by_the_region(site, page):
+    site.modules[Module.REGION] = {"path": "/consent"}
+    site.default = {"marketing": "granted", "analytics": "granted", "personalization": "granted"}
+    site.open.clear()
+    await page.goto(site.url("/"))
+    await page.evaluate("firsthand('consent', {marketing: false, analytics: false, personalization: false})")
+    await site.until(lambda: len(site.asked) == 1)
+    site.open.set()
+    await page.evaluate("firsthand('track', 'lead'); fetch('/e?after', {method: 'POST', body: '[]'})")
+    await site.until(lambda: len(site.requests) == 1)
+    assert site.requests[0].body == "[]"
