@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from proxy.clock import SECOND_MS, Clock
 from proxy.config.settings import RelaySettings
 from proxy.destinations.base import Destination, Reply
 from proxy.destinations.verdict import AuthBroken, Delivered, Rejected, RetryLater, RowFault, Verdict
 from proxy.event import Event, replace
-from proxy.log.base import Batch, EventLog, Outcome, ReaderState
+from proxy.log.base import Batch, Entry, EventLog, Outcome, ReaderState
 from proxy.observe import metrics
 from proxy.observe.logs import get_logger
 from proxy.relay import guard, health, once, receipts
@@ -29,7 +29,7 @@ from proxy.relay.health import Change
 from proxy.relay.ledger import Ledger
 from proxy.relay.pace import Pace, Sleep
 from proxy.relay.plan import Decide, Item, Parcel, Plan
-from proxy.relay.redact import redact
+from proxy.relay.redact import redact, redact_visitors
 from proxy.relay.sender import Sender
 from proxy.relay.tokens import Tokens
 from proxy.relay.verdicts import consequences
@@ -71,6 +71,7 @@ class Reader:
         self._limit = max(destination.batch_size, READ_MIN)
         self._secrets = destination.secrets()
         self._ledger = Ledger()
+        self._entries: Sequence[Entry] = ()  # of the batch under way
         self._epoch = 0
         self._stopping = False
         self._resting: list[asyncio.Future[object]] = []
@@ -157,7 +158,7 @@ class Reader:
         return min(self._settings.wait_s, self._settings.wait_s - (now_ms - oldest_ms) / SECOND_MS)
 
     async def _deliver(self, batch: Batch, plan: Plan) -> None:
-        state = batch.state
+        state, self._entries = batch.state, batch.entries
         if _only_faults(plan):
             # Nothing at all can be built: perhaps the code is at fault, not the events. Give people time to see it.
             fault = RetryLater(guard.INTERNAL, detail=plan.losses[0].detail)
@@ -272,7 +273,10 @@ class Reader:
         self._paused.set(bool(after.paused))
 
     def _cleaned(self, words: str) -> str:
-        return redact(words, self._secrets)[:DETAIL_MAX]
+        """Words to keep: without credentials, and without what they may quote of the events under way."""
+        if not words:
+            return words
+        return redact_visitors(redact(words, self._secrets), (entry.event for entry in self._entries))[:DETAIL_MAX]
 
     async def _rest(self, seconds: float, news_after: int | None = None) -> None:
         """`seconds`, or until the log may hold an event above `news_after`, or until `stop`."""

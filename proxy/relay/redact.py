@@ -1,13 +1,16 @@
-"""Credentials out of text: what is shown, stored or logged never carries a destination's secret."""
+"""Credentials and visitors out of text: what is shown, stored or logged never carries a destination's secret, and a
+platform's words never what they quote of an event."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
 import msgspec
+
+from proxy.event import Event
 
 MASK = "***"
 SHORT = 16
@@ -38,6 +41,32 @@ def redact_value(text: str, secrets: Iterable[str]) -> str:
     """As `redact`, for a text somebody wrote (`Men's` is no leak of the secret `s`): tiny secrets only as a whole."""
     known = tuple(secrets)
     return MASK if text in known else redact(text, (secret for secret in known if len(secret) >= TINY))
+
+
+_EMAIL_OR_HASH = re.compile(
+    r"[^\s@/\"'(<=,:;]+(?:@|%40)[\w.-]+\.\w{2,}|(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", re.IGNORECASE
+)
+_FEWEST = 3
+"""Characters. What is shorter (a gender, a country) tells nobody apart, and stands in every other word."""
+
+
+def redact_visitors(text: str, events: Iterable[Event]) -> str:
+    """`text` without what these events say about their visitors: match keys, click ids, addresses, browsers."""
+    text = _EMAIL_OR_HASH.sub(MASK, text)
+    found = {value for event in events for value in _said_of_visitor(event) if len(value) >= _FEWEST and value in text}
+    for value in sorted(found, key=lambda one: (-len(one), one)):
+        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", MASK, text)
+    return text
+
+
+def _said_of_visitor(event: Event) -> Iterator[str]:
+    user, client = event.user, event.client
+    yield from (*user.email, *user.phone, *user.external_id)
+    yield from (click.value for click in event.click_ids.values())
+    yield from event.browser_ids.values()
+    names = (user.first_name, user.last_name, user.street, user.city, user.zip, user.birth_date)
+    visitor = event.visitor.id if event.visitor is not None else None
+    yield from filter(None, (*names, client.ip, client.user_agent, visitor))
 
 
 @lru_cache(maxsize=256)
