@@ -84,6 +84,11 @@ class Listener:
         patience = self._runner.app.get(PATIENCE, Patience())
         self._patience = asyncio.create_task(close_stuck(self._server, patience), name=f"{self._name} patience")
 
+    async def stop_accepting(self) -> None:
+        """Whoever connects from now on is somebody else's."""
+        for site in list(self._runner.sites):
+            await site.stop()
+
     def leave(self, linger_s: float) -> asyncio.Task[None]:
         """Accepts nothing more; what is under way is answered. For `linger_s` idle connections stay open, each for one
         last request, whose answer asks the client to come back on a new connection."""
@@ -97,8 +102,7 @@ class Listener:
         await self.leave(0)
 
     async def _leave(self, linger_s: float) -> None:
-        for site in list(self._runner.sites):
-            await site.stop()
+        await self.stop_accepting()
         if linger_s > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._linger(), linger_s)

@@ -121,6 +121,7 @@ class _Current:
         self.config = new
         await self.collect(sockets)
         if self._old is not None:
+            await self._old.stop_accepting()  # or an ingest key that was taken out could still come in
             self._old.leave(LINGER_S)
         await self.stop_relaying()
         self.destinations.clear()

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from proxy.collector.express import ExpressRunner
 from proxy.collector.store import Store
 from proxy.errors import LogUnavailable
 from proxy.event import Event
@@ -143,3 +144,23 @@ async def test_several_requests_share_a_connection(site):
 async def test_answers_carry_their_date(site, clock):
     answer = await site.client.get("/healthz")
     assert answer.headers["Date"] == "Mon, 21 Sep 2026 14:13:20 GMT"
+
+
+async def test_no_answer_tells_what_runs_here_or_lets_its_type_be_guessed(start, runner, log):
+    if runner is not ExpressRunner:
+        pytest.skip("the service runs behind this one only")
+    site = await start()
+    requests = [
+        f"{route.method} {route.resource.canonical}" for route in site.client.app.router.routes() if route.method != "*"
+    ]
+    requests += ["GET /nothing", "DELETE /e", "GET /\x01", "POST /e", "PRI *", "GET /n.gif?url=x"]
+    log.broken = "full"
+    for line in requests:
+        body = '{"name": "lead", "consent": {"marketing": "granted"}}'
+        head = f"Host: a\r\nOrigin: https://www.shop.example\r\nUser-Agent: Firefox\r\nContent-Length: {len(body)}\r\n"
+        answer = await site.raw(f"{line} HTTP/1.1\r\n{head}Connection: close\r\n\r\n{body}".encode())
+        head = answer.partition(b"\r\n\r\n")[0].decode().lower()
+        assert head.startswith("http/1.1 "), line
+        assert "server:" not in head, line
+        assert "aiohttp" not in head, line
+        assert ("content-type:" in head) == ("x-content-type-options: nosniff" in head), line
