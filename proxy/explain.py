@@ -25,6 +25,7 @@ from proxy.identity.keeping import Keeping, keeping
 from proxy.log.base import Entry
 from proxy.privacy import consent
 from proxy.privacy.geoip import locator
+from proxy.privacy.scrub import scrubber
 from proxy.privacy.terms import TermsByRegion
 from proxy.relay import guard, once
 from proxy.relay.plan import Item
@@ -40,20 +41,24 @@ def explain(event: Event, config: Config, now_ms: int, *, trace: bool = False) -
 
     `decision`: send, skip (not meant for it) or refuse (the platform would not take it). Numbers that are no integers
     are `Decimal`: encode with `proxy.event.encode_json`. Every credential is `***`. `trace` adds what each rule said.
+    `removed`, when there is any: fields out of which an e-mail address or telephone number was taken.
     """
     keep = keeping(config.settings)
     collected = _collected(event, config, keep, now_ms)
     stored = consent.minimise(collected, keep.aliases)
+    kept, removed = scrubber(config.settings.privacy)(stored or collected)
     secrets = config.secrets()
-    found: dict[str, Any] = {"event": _shown(stored or collected, secrets)}
+    found: dict[str, Any] = {"event": _shown(kept, secrets)}
+    if removed:
+        found["removed"] = list(removed)
     if trace:
-        steps = config.rules.decide(stored or collected, trace=True).trace
+        steps = config.rules.decide(kept, trace=True).trace
         found["trace"] = [{"rule": step.rule, "matched": step.matched, "why": step.why} for step in steps]
     found["destinations"] = [
         {
             "name": one.name,
             "kind": one.kind,
-            **_decision(one, stored or collected, config, now_ms, secrets, kept=stored is not None),
+            **_decision(one, kept, config, now_ms, secrets, kept=stored is not None),
         }
         for one in config.destinations.values()
     ]

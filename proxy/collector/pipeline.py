@@ -20,6 +20,7 @@ from proxy.identity.identity import advance
 from proxy.identity.keeping import Keeping
 from proxy.privacy.consent import effective, may_advertise, may_identify, minimise
 from proxy.privacy.geoip import Locate
+from proxy.privacy.scrub import Scrub
 from proxy.privacy.terms import TermsByRegion
 
 
@@ -36,6 +37,7 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     keep: Keeping
     terms: TermsByRegion
     locate: Locate
+    scrub: Scrub
 
 
 Step = Callable[[Visit, Event, Rulebook], Event | DropReason]
@@ -89,6 +91,14 @@ def keep_what_is_allowed(_: Visit, event: Event, book: Rulebook) -> Event | Drop
     return minimise(event, book.keep.aliases) or DropReason.NO_CONSENT
 
 
+def scrub(visit: Visit, event: Event, book: Rulebook) -> Event:
+    """Tokens in URLs, e-mail addresses and telephone numbers where they do not belong: not stored, whoever consented.
+    After `identify`, which has to see the landing page's address as it was."""
+    event, found = book.scrub(event)
+    visit.removed.extend(found)
+    return event
+
+
 STEPS: tuple[Step, ...] = (
     drop_prefetches,
     drop_bots,
@@ -96,6 +106,7 @@ STEPS: tuple[Step, ...] = (
     settle_consent,
     identify,
     keep_what_is_allowed,
+    scrub,
 )
 
 

@@ -26,6 +26,7 @@ from proxy.log.base import EventLog
 from proxy.observe.metrics import cookies_rejected
 from proxy.privacy.consent import effective
 from proxy.privacy.keys import Keyring
+from proxy.privacy.scrub import scrubber
 from proxy.privacy.terms import TermsByRegion
 from proxy.wire import Parsed
 
@@ -53,7 +54,13 @@ class Reception:
         self._keep = keeping(settings)
         self._where = Whereabouts(settings.consent, self.proxies)
         self.terms = TermsByRegion(settings.consent)
-        self._book = Rulebook(settings=settings, keep=self._keep, terms=self.terms, locate=self._where.locate)
+        self._book = Rulebook(
+            settings=settings,
+            keep=self._keep,
+            terms=self.terms,
+            locate=self._where.locate,
+            scrub=scrubber(settings.privacy),
+        )
         _warm_up()
 
     def server(self, received_ms: int) -> Visit:
@@ -118,7 +125,7 @@ class Reception:
             visit.identity = replace(visit.identity, consent=consent)
         kept, dropped = collect(visit, parsed.events, self._book)
         cookies = [] if visit.is_trusted else self._cookies(visit)
-        left = Left(dropped, parsed.refused, parsed.ignored)
+        left = Left(dropped, parsed.refused, parsed.ignored, visit.removed)
         if kept:
             return cookies, self.store.keep(kept, visit.source, left)
         self.store.count(left)

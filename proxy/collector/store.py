@@ -26,6 +26,7 @@ class Left(msgspec.Struct, frozen=True):
     dropped: Sequence[DropReason] = ()
     refused: Sequence[RefusedEvent] = ()
     ignored: Sequence[str] = ()
+    removed: Sequence[str] = ()  # fields out of which personal text was taken (`proxy/privacy/scrub.py`)
 
 
 NOTHING_LEFT = Left()
@@ -79,6 +80,8 @@ class Store:
             self._dropped[reason].inc()
         for event in left.refused:
             metrics.events_refused.labels(event.reason).inc()
+        for field in left.removed:
+            metrics.personal_removed.labels(field).inc()
         if left.ignored:
             for field, times in Counter(map(field_label, left.ignored)).items():
                 metrics.fields_ignored.labels(field).inc(times)

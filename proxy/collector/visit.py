@@ -40,6 +40,7 @@ class Visit(msgspec.Struct, kw_only=True):
     has_dnt: bool = False  # DNT: 1
     identity: Identity = Identity()
     landing: Landing | None = None
+    removed: list[str] = msgspec.field(default_factory=list)  # where personal text was taken out of its events
     mint: Callable[[], int] | None = None  # 128 random bits; None: nothing new is made up
 
 

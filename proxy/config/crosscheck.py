@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from proxy.config.origins import is_local
@@ -13,9 +15,12 @@ from proxy.config.settings import Settings
 from proxy.config.words import is_secret
 from proxy.destinations.base import Destination, DestinationSettings
 from proxy.errors import Fault, dotted
+from proxy.event import encode_json
 from proxy.privacy.keys import Keyring
+from proxy.privacy.urls import parameters_kept
 
 _ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
+_PARAMETER = re.compile(r"page\.query\.([^\"*$}{\s]+)")
 SHORTEST_SECRET = 16
 _SHORT = f"shorter than {SHORTEST_SECRET} characters, which can be guessed; make one with `firsthand keygen`"
 
@@ -38,7 +43,12 @@ def faults(settings: Settings) -> list[Fault]:
 
 def warnings(settings: Settings, destinations: Mapping[str, Destination], now_ms: int) -> tuple[str, ...]:
     """What works and still deserves a look; full sentences that name the key."""
-    return (*_about_site(settings), *_about_listeners(settings), *_about_destinations(destinations, now_ms))
+    return (
+        *_about_site(settings),
+        *_about_listeners(settings),
+        *_about_destinations(destinations, now_ms),
+        *_about_parameters(settings),
+    )
 
 
 def _about_site(settings: Settings) -> Iterator[str]:
@@ -78,9 +88,40 @@ def _about_destinations(destinations: Mapping[str, Destination], now_ms: int) ->
     accounts: dict[tuple[str, ...], str] = {}
     for name, destination in destinations.items():
         yield from (f"destinations.{name}: {text}" for text in destination.warnings(now_ms))
+        yield from _about_fields(name, destination)
         account = (destination.kind, *_account(destination.settings))
         if len(account) > 1 and (first := accounts.setdefault(account, name)) != name:
             yield f"destinations.{name}: the same {destination.kind} account as {first}, where events may count twice."
+
+
+def _about_fields(name: str, destination: Destination) -> Iterator[str]:
+    """`fields` that leave a platform without what it cannot do without."""
+    fields = destination.settings.fields or {}
+    removed, only = _listed(fields.get("remove")), _listed(fields.get("only"))
+    for path in destination.essential:
+        group = f"{path.partition('.')[0]}.*"
+        if {path, group} & removed or ("only" in fields and not {path, group} & only):
+            yield f"destinations.{name}.fields: {destination.kind} refuses website events without {path}; keep it."
+
+
+def _listed(names: Any) -> set[str]:
+    return {names} if isinstance(names, str) else set(names or ())
+
+
+def _about_parameters(settings: Settings) -> Iterator[str]:
+    """Rules that read a URL parameter which is not kept, so never see it."""
+    kept = settings.privacy.url_parameters
+    if kept == "all" or not settings.rules:
+        return
+    is_kept = parameters_kept(kept)
+    named = dict.fromkeys(_PARAMETER.findall(encode_json([_read_parts(rule) for rule in settings.rules]).decode()))
+    for name in named:
+        if not is_kept(name):
+            yield f"rules: page.query.{name} is never there: add {name} to privacy.url_parameters to keep it."
+
+
+def _read_parts(rule: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: part for key, part in rule.items() if key not in ("remove", "only", "examples")}
 
 
 def _account(settings: DestinationSettings) -> tuple[str, ...]:

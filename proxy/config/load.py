@@ -101,7 +101,7 @@ def read(raw: bytes | str, path: Path, env: Mapping[str, str], clock: Clock = sy
     reading = _Reading(data, expanded.written)
     destinations = reading.destinations()
     settings = reading.settings({name: destination.settings for name, destination in destinations.items()})
-    rules = reading.rules()
+    rules = reading.rules(destinations)
     if settings is not None and settings.consent.geoip is not None:
         database = folder / settings.consent.geoip
         settings = _with(settings, consent=_with(settings.consent, geoip=database))
@@ -187,8 +187,11 @@ class _Reading:
         self.faults += [fault for fault in found if not spoilt.intersection(fault.path[:1])]
         return settings
 
-    def rules(self) -> Rules | None:
+    def rules(self, destinations: Mapping[str, Destination]) -> Rules | None:
+        """What decides, with what each of the `destinations` never gets."""
         from proxy.rules.compile import compile_rules  # noqa: PLC0415 - it pulls in re2, which few commands need
+        from proxy.rules.faults import Faults  # noqa: PLC0415
+        from proxy.rules.minimal import read_minimal  # noqa: PLC0415
 
         if "rules" in self.data and self.data["rules"] is None:
             advice = "remove the key to send every event everywhere, or write [] to send nothing"
@@ -198,8 +201,15 @@ class _Reading:
         if rules is not None and not (isinstance(rules, list) and all(isinstance(rule, dict) for rule in rules)):
             return None  # `settings` has said so
         entries = self.data.get("destinations")
+        misread = Faults()
+        minimal = {
+            name: change
+            for name, destination in destinations.items()
+            if (change := read_minimal(destination.settings, ("destinations", name), misread)) is not None
+        }
+        self.faults += misread.found
         try:
-            return compile_rules(rules, tuple(entries) if isinstance(entries, dict) else ())
+            return compile_rules(rules, tuple(entries) if isinstance(entries, dict) else (), minimal)
         except ConfigError as error:
             self.faults += error.faults
             return None

@@ -25,6 +25,7 @@ from proxy.config.consent import ConsentSettings
 from proxy.config.identity import IdentitySettings
 from proxy.config.limits import LimitsSettings
 from proxy.config.origins import ascii_host, is_local, normalise_origin
+from proxy.config.privacy import PrivacySettings
 from proxy.config.section import Section, misplaced
 from proxy.config.tracker import TrackerSettings
 from proxy.destinations.base import DestinationSettings
@@ -200,6 +201,8 @@ class Settings(Section):
     """What is baked into the script."""
     consent: ConsentSettings = ConsentSettings()
     """What counts before and beside the visitor's own words."""
+    privacy: PrivacySettings = PrivacySettings()
+    """What is taken out of every event before it is stored."""
     bots: BotSettings = BotSettings()
     """Crawlers."""
     workers: Annotated[int, Field(ge=1, le=64)] = 1

@@ -14,13 +14,12 @@ from proxy.destinations.base import Row
 from proxy.event import ClickId, Event
 from proxy.identity import click_ids, google_keys, hashing, match_keys, regions
 from proxy.identity.address import public_ip
+from proxy.privacy.region import belongs
 
 IDENTIFIERS = 10  # of one event
 CLICKS = ("gclid", "gbraid", "wbraid")
-NO_IP = frozenset(
-    "at be bg hr cy cz dk ee fi fr de gr hu ie it lv lt lu mt nl pl pt ro sk si es se is li no gb ch".split()
-)
-"""EEA, United Kingdom, Switzerland: Google does not want IP addresses of visitors there."""
+NO_IP = ("EEA", "UK", "CH")
+"""Google does not want IP addresses of visitors there."""
 
 SendIp = Literal["auto", "always", "never"]
 
@@ -71,8 +70,14 @@ def _ip(event: Event, wanted: SendIp) -> str | None:
     ip = event.client.ip
     if ip is None or wanted == "never":
         return None
+    return public_ip(ip) if wanted == "always" or _is_elsewhere(event) else None
+
+
+def _is_elsewhere(event: Event) -> bool:
+    """Is the visitor known to be outside `NO_IP`, by the connection or the site, and does neither say otherwise?"""
     country = match_keys.country(event.user.country or "")
-    return public_ip(ip) if wanted == "always" or (country and country not in NO_IP) else None
+    places = [place for place in (event.client.region, country and country.upper()) if place]
+    return bool(places) and not any(belongs(place, *NO_IP) for place in places)
 
 
 def _address(event: Event) -> list[Row]:

@@ -33,6 +33,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from proxy.destinations.verdict import AuthBroken, RetryLater, Verdict
 from proxy.event import Event, Purpose, encode_json
 from proxy.identity import phone
+from proxy.privacy import address
 
 Secret = SecretStr
 """A credential: its `repr` is dots; `.get_secret_value()` is called where a header is built, and nowhere else."""
@@ -54,6 +55,10 @@ class DestinationSettings(BaseModel):
     """Purposes that must all be granted before an event goes here."""
     sale_refused: Literal["skip", "limit"] = "skip"
     """Sale or sharing was refused (Sec-GPC counts): send nothing, or send with the platform's limited-use flag."""
+    fields: dict[str, Any] | None = None
+    """What of an event goes here, in the words of rules: {remove: [user.*]}, {only: […]} or {hash_only: […]}."""
+    client_ip: address.Part | dict[address.Place, address.Part] = "full"
+    """The visitor's IP address: full, truncated (its network) or none; or by region: {EEA: none, other: full}."""
     batch_size: Annotated[int, Field(ge=1)] | None = None
     """Events per request; never above the platform's own limit. Default: what suits the platform."""
     max_age_hours: Annotated[float, Field(gt=0)] | None = None
@@ -144,6 +149,8 @@ class Destination(abc.ABC):
     kind: ClassVar[str]
     Settings: ClassVar[type[DestinationSettings]]
     limits: ClassVar[Limits]
+    essential: ClassVar[tuple[str, ...]] = ()
+    """Fields without which the platform refuses the events of a website, such as `client.user_agent`."""
 
     def __init_subclass__(cls, *, kind: str, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -120,7 +120,7 @@ class GoogleAds(Destination, kind="google_ads"):
         default_currency: Annotated[str, Field(pattern=r"^[A-Za-z]{3}$")] | None = None
         """Currency of values that come without one."""
         send_ip: person.SendIp = "auto"
-        """IP addresses: auto sends those of customers known to be outside the EEA, the UK and Switzerland."""
+        """IP addresses: auto sends those of visitors known to be outside the EEA, the UK and Switzerland."""
         merchant_id: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")] | None = None
         """Merchant Center account; with it, items and coupons are sent (conversions with cart data)."""
         merchant_feed_label: str | None = None

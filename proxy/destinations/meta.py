@@ -136,6 +136,7 @@ class Meta(Destination, kind="meta"):
             return self
 
     limits = Limits(batch=1000, batch_default=50, max_age_s=7 * DAY_S)
+    essential = ("page.url", "client.user_agent")
     settings: Settings
 
     def __init__(self, name: str, settings: Settings) -> None:

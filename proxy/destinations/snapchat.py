@@ -119,6 +119,7 @@ class Snapchat(Destination, kind="snapchat"):
                 raise ValueError("sale_refused: limit needs limited_data_use: auto (it is what limits)")
             return self
 
+    essential = ("page.url",)
     limits = Limits(batch=2000, batch_default=50, max_age_s=37 * DAY_S, max_age_default_s=7 * DAY_S)
     settings: Settings
 

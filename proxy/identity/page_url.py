@@ -7,6 +7,7 @@ bytes stay as they were: platforms compare addresses with what their pixel saw.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import unquote
 
 _ADDRESS = re.compile(
@@ -34,19 +35,31 @@ def shareable(url: str, schemes: tuple[str, ...] = SCHEMES) -> str | None:
         return None
     if "@" not in url and "%" not in url:
         return url
+    return _with_blanks(match, holds_email)
+
+
+def blanked(url: str, is_personal: Callable[[str], bool]) -> str:
+    """As `shareable`, of any address: what `is_personal` says of a part of the path or of `name=value` decides."""
+    match = _ADDRESS.fullmatch(url)
+    if match is None:
+        return _BLANKED if is_personal(url) else url
+    return _with_blanks(match, is_personal)
+
+
+def _with_blanks(match: re.Match[str], is_personal: Callable[[str], bool]) -> str:
     host = match["host"].rpartition("@")[2]
-    path = "/".join(_BLANKED if holds_email(part) else part for part in match["path"].split("/"))
-    return f"{match['start']}{host}{path}{_parameters(match['rest'])}"
+    path = "/".join(_BLANKED if is_personal(part) else part for part in match["path"].split("/"))
+    return f"{match['start']}{host}{path}{_parameters(match['rest'], is_personal)}"
 
 
-def _parameters(rest: str) -> str:
+def _parameters(rest: str, is_personal: Callable[[str], bool]) -> str:
     """Query and fragment: `a=1&email=x%40y.z#top` with the value of `email` blanked."""
-    if "@" not in unquote(unquote(rest)):
+    if not rest:
         return rest
     parts = re.split(r"([?&;#])", rest)
-    return "".join(_blank(part) if holds_email(part) else part for part in parts)
+    return "".join(_blank(part, is_personal) if is_personal(part) else part for part in parts)
 
 
-def _blank(parameter: str) -> str:
+def _blank(parameter: str, is_personal: Callable[[str], bool]) -> str:
     name, equals, _ = parameter.partition("=")
-    return f"{name}={_BLANKED}" if equals and not holds_email(name) else _BLANKED
+    return f"{name}={_BLANKED}" if equals and not is_personal(name) else _BLANKED

@@ -73,7 +73,7 @@ def make_admin_app(
             stats = await log.stats()
         except LogUnavailable as error:
             return _json({"error": str(error)}, status=503)
-        return _json(status(stats, destinations, clock()))
+        return _json(status(stats, destinations, clock()) | {"collected": collected(await measured())})
 
     app = web.Application(
         middlewares=[_guard(token)], handler_args={"auto_decompress": False, "keepalive_timeout": 75.0}
@@ -94,6 +94,17 @@ def status(stats: LogStats, destinations: Mapping[str, Destination], now_ms: int
         "log": {"events": stats.events, "oldest_ms": stats.oldest_ms, "bytes": stats.bytes},
         "destinations": [_about(destination, readers.get(name)) for name, destination in destinations.items()],
     }
+
+
+def collected(counted: Collector) -> dict[str, dict[str, int]]:
+    """What was not kept of what came, since the start: events dropped by reason, personal text removed by field."""
+    found: dict[str, dict[str, int]] = {"dropped": {}, "personal_removed": {}}
+    tables = {"firsthand_events_dropped_total": "dropped", "firsthand_personal_removed_total": "personal_removed"}
+    for sample in (sample for family in counted.collect() for sample in family.samples):
+        if sample.name in tables and sample.value:
+            (label,) = sample.labels.values()
+            found[tables[sample.name]][label] = int(sample.value)
+    return found
 
 
 def _about(destination: Destination, reader: ReaderStats | None) -> dict[str, Any]:

@@ -25,6 +25,9 @@ events_dropped = _counter("events_dropped_total", "Well-formed events not kept, 
 events_refused = _counter("events_refused_total", "Events that could not be read, by reason.", "reason")
 requests_refused = _counter("requests_refused_total", "Requests answered 4xx or 503, by reason.", "reason")
 fields_ignored = _counter("fields_ignored_total", "Unknown or unusable fields of browser events left out.", "field")
+personal_removed = _counter(
+    "personal_removed_total", "Events out of whose field an e-mail address or phone number was taken.", "field"
+)
 cookies_rejected = _counter("cookies_rejected_total", "Cookies that were not ours or not well-formed.", "cookie")
 
 deliveries = _counter("deliveries_total", "Events accepted by a destination.", "destination")

@@ -15,6 +15,7 @@ from proxy.rules import changes
 from proxy.rules.conditions import Reader
 from proxy.rules.examples import read_examples
 from proxy.rules.faults import Faults, Path, did_you_mean, kind_of, shown
+from proxy.rules.minimal import Change, joined
 from proxy.rules.once import HELP, read_once
 from proxy.rules.rules import Rule, Rules, Target
 from proxy.rules.targets import read_sample, read_targets
@@ -34,15 +35,25 @@ KEYS = {
 
 ACTIONS = frozenset(KEYS) - {"name", "when", "examples"}
 
+NOTHING_LESS: Mapping[str, Change] = {}
+"""Every destination gets what the rules make of an event."""
+
 EVERYTHING = "no rules: everything goes everywhere"
 
 
-def compile_rules(rules: Sequence[Mapping[str, Any]] | None, destinations: Collection[str]) -> Rules:
-    """The rules of a configuration; None: there is no `rules` key. Raises `ConfigError` with all faults."""
+def compile_rules(
+    rules: Sequence[Mapping[str, Any]] | None,
+    destinations: Collection[str],
+    minimal: Mapping[str, Change] = NOTHING_LESS,
+) -> Rules:
+    """The rules of a configuration; None: there is no `rules` key. Raises `ConfigError` with all faults.
+
+    `minimal`: by destination, the last change to every event that is sent there (`read_minimal`).
+    """
     if rules is None:
-        targets = tuple(Target(destination=name) for name in destinations)
+        targets = tuple(Target(destination=name, shape=minimal.get(name)) for name in destinations)
         return Rules([Rule(name=EVERYTHING, says=_says({}, targets), targets=targets)])
-    compiler = _Compiler(destinations)
+    compiler = _Compiler(destinations, minimal)
     compiled = [compiler.entry(raw, ("rules", at)) for at, raw in enumerate(rules)]
     if compiler.faults.found:
         raise ConfigError(compiler.faults.found)
@@ -50,8 +61,9 @@ def compile_rules(rules: Sequence[Mapping[str, Any]] | None, destinations: Colle
 
 
 class _Compiler:
-    def __init__(self, destinations: Collection[str]) -> None:
+    def __init__(self, destinations: Collection[str], minimal: Mapping[str, Change]) -> None:
         self.faults = Faults()
+        self.minimal = minimal
         self.reader = Reader(self.faults)
         self.destinations = destinations
         self.named: dict[str, int] = {}  # rule name -> position
@@ -116,12 +128,15 @@ class _Compiler:
         )
 
     def _targets(self, raw: Mapping[Any, Any], path: Path) -> tuple[Target, ...]:
-        """The entries of `send_to`, each with its own `once` or the rule's."""
+        """The entries of `send_to`, each with its own `once` or the rule's, and what its destination never gets."""
         per = read_once(raw, path, self.faults)
         targets = read_targets(raw, path, self.destinations, self.faults)
         if "once" in raw and "send_to" not in raw and "drop" not in raw:
             self.faults.add((*path, "once"), "once without send_to has no effect", "it is about what this rule sends")
-        targets = tuple(one if one.once or per is None else replace(one, once=per) for one in targets)
+        targets = tuple(
+            replace(one, once=one.once or per, shape=joined(one.shape, self.minimal.get(one.destination)))
+            for one in targets
+        )
         if "name" not in raw and any(one.once for one in targets):
             self.faults.add(path, "a rule with `once` needs a name", "under it, what was sent is remembered")
         return targets

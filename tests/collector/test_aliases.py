@@ -6,7 +6,7 @@ from proxy.errors import ConfigError
 from tests.collector.conftest import configuration
 
 ALIASED = "identity: {aliases: {g_id: gclid, t_id: ttclid}}"
-PAGE = {"url": "https://www.shop.example/p?g_id=AbC-1&size=2", "referrer": "https://www.shop.example/?t_id=xyz"}
+PAGE = {"url": "https://www.shop.example/p?g_id=AbC-1&utm_id=2", "referrer": "https://www.shop.example/?t_id=xyz"}
 
 
 def viewed(number=1, consent="granted", **more):
@@ -34,7 +34,7 @@ async def test_no_stored_url_holds_an_alias_whatever_was_granted(start, stored):
     await site.post(viewed(1))
     await site.post(viewed(2, consent="denied"))
     for event in await stored():
-        assert event.page.url == "https://www.shop.example/p?size=2"
+        assert event.page.url == "https://www.shop.example/p?utm_id=2"
         assert event.page.referrer == "https://www.shop.example/"
 
 
@@ -46,7 +46,7 @@ async def test_without_marketing_consent_an_alias_is_not_read(start, stored):
 
 
 async def test_without_the_setting_an_alias_is_a_parameter_like_any_other(start, stored):
-    site = await start()
+    site = await start("privacy: {url_parameters: [g_id, t_id]}")
     await site.post(viewed())
     (event,) = await stored()
     assert event.click_ids == {}

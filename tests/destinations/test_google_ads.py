@@ -365,6 +365,25 @@ def test_ip_addresses_of_some_regions_stay_at_home(country, send_ip, sent):
     assert ("eventDeviceInfo" in row(event, send_ip=send_ip)) is sent
 
 
+@pytest.mark.parametrize(
+    ("region", "country", "sent"),
+    [
+        ("DE", None, False),
+        ("GB", None, False),
+        ("CH", "us", False),
+        ("GP", None, False),
+        ("US", "fr", False),
+        ("US-CA", None, True),
+        ("JP", "us", True),
+        (None, None, False),
+    ],
+)
+def test_the_region_of_the_connection_counts_as_well_and_neither_may_be_a_refused_one(region, country, sent):
+    client = Client(ip="203.0.113.9", region=region)
+    event = replace(LEAD, client=client, user=replace(LEAD.user, country=country))
+    assert ("eventDeviceInfo" in row(event)) is sent
+
+
 def test_a_click_of_another_account_costs_the_click_and_not_the_event():
     clicks = {name: ClickId(value="abc", clicked_at=1) for name in ("gclid", "wbraid", "fbclid")}
     mended = google().repair(replace(LEAD, click_ids=clicks), "invalid_ad_identifier_for_account")

@@ -14,6 +14,7 @@ from proxy.errors import LogUnavailable
 from proxy.event import Event
 from proxy.log.base import DeadLetter, Outcome
 from proxy.log.memory import MemoryLog
+from proxy.observe import metrics
 from proxy.observe.admin import make_admin_app
 
 NOW = 1_790_000_000_000
@@ -162,3 +163,12 @@ async def test_no_answer_can_be_framed_guessed_at_kept_or_tells_what_runs_here(a
     if status != 400:
         assert "X-Frame-Options: DENY" in head
         assert "frame-ancestors 'none'" in head
+
+
+async def test_the_status_tells_what_was_not_kept_of_what_came(admin):
+    before = (await (await admin.get("/status.json")).json())["collected"]
+    metrics.events_dropped.labels("no_consent").inc(2)
+    metrics.personal_removed.labels("page.title").inc()
+    after = (await (await admin.get("/status.json")).json())["collected"]
+    assert after["dropped"]["no_consent"] == before["dropped"].get("no_consent", 0) + 2
+    assert after["personal_removed"]["page.title"] == before["personal_removed"].get("page.title", 0) + 1
