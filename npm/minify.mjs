@@ -9,9 +9,12 @@ import { transformSync } from 'esbuild';
 const STATIC = fileURLToPath(new URL('../proxy/static/', import.meta.url));
 const BUILT = join(STATIC, 'built');
 
-const modules = readdirSync(join(STATIC, 'modules')).filter((file) => file.endsWith('.js'));
+const inside = (folder) =>
+  readdirSync(join(STATIC, folder))
+    .filter((file) => file.endsWith('.js'))
+    .map((file) => join(folder, file));
 rmSync(BUILT, { recursive: true, force: true });
-for (const name of ['tracker.js', ...modules.map((file) => join('modules', file))]) {
+for (const name of ['tracker.js', ...inside('parts'), ...inside('modules')]) {
   const source = readFileSync(join(STATIC, name));
   const { code } = transformSync(source, { minify: true, target: 'es2017', legalComments: 'none' });
   mkdirSync(dirname(join(BUILT, name)), { recursive: true });

@@ -97,6 +97,9 @@ _BY_FOLDED = {_fold(name): name for name in CANONICAL} | {
     for alias, name in table.items()
 }
 
+TAG_NAMES = {_fold(alias): _fold(name) for table in (GA4, TIKTOK, SNAPCHAT, PINTEREST) for alias, name in table.items()}
+"""What browser tags call one thing, for the tracker script: it compares names without case and separators."""
+
 
 def canonical(name: str) -> str:
     """The canonical name for what any of these tools calls it; a custom name unchanged."""

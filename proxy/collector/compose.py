@@ -15,24 +15,25 @@ from importlib.resources import files
 from typing import Any
 
 from proxy.config.consent import Signal
-from proxy.config.modules import Module
+from proxy.config.modules import Module, Part
 from proxy.config.settings import Settings
 from proxy.config.tracker import TrackerSettings
 from proxy.event import Consent, Purpose, encode_json
 from proxy.privacy.consent import effective
 from proxy.privacy.terms import TermsByRegion
+from proxy.vocabulary import TAG_NAMES
 
 CORE = "tracker.js"
+# Bytes of gzip: the core, and the core with all modules, minified; the core where no build has done that.
 CORE_BUDGET = 4_000
-"""Bytes of gzip, minified or not."""
 WHOLE_BUDGET = 8_000
-"""Bytes of gzip of the script with all modules, minified."""
+UNBUILT_CORE_BUDGET = 4_200
 
 _STATIC = files("proxy") / "static"
 _PURPOSES = (Purpose.MARKETING, Purpose.ANALYTICS, Purpose.PERSONALIZATION)
 _BLOCK_COMMENT = re.compile(r"^\s*/\*.*?\*/\s*$\n?", re.MULTILINE | re.DOTALL)
 
-# The last line of the core is `})(__SETTINGS__);`, of a module `})(window.__GLOBAL__, __SETTINGS__);`.
+# What a file wants of it stands in its last line: `})(__SETTINGS__);`, `})(window.__GLOBAL__, __SETTINGS__);`.
 _SETTINGS = "__SETTINGS__"
 _GLOBAL = "__GLOBAL__"
 
@@ -40,8 +41,11 @@ _GLOBAL = "__GLOBAL__"
 _WHOLE = """\
 (function () {
 if ((window.__GLOBAL__ || {}).track) return;
+var hooks = [];
 %s})();
 """
+# What a module cannot do in this browser, the page and the other modules do not notice.
+_ALONE = "try {\n%s} catch (error) {\nconsole.warn(error);\n}\n"
 
 
 def source(name: str) -> str:
@@ -64,18 +68,25 @@ def minified(name: str) -> str | None:
     return text if first == f"// {hashlib.sha256(source(name).encode()).hexdigest()}" else None
 
 
-def file_of(module: Module) -> str:
-    return f"modules/{module}.js"
+def file_of(piece: Module | Part) -> str:
+    return f"{'parts' if isinstance(piece, Part) else 'modules'}/{piece}.js"
 
 
 def compose(core: Mapping[str, Any], modules: Mapping[Module, Mapping[str, Any]], *, build: bool = True) -> str:
     """The whole script. `core` and the values of `modules` become JSON; without `build` it is made from the sources."""
-    told = {CORE: core} | {file_of(module): modules[module] for module in Module if module in modules}
-    parts = []
-    for name, settings in told.items():
+
+    def piece(name: str, settings: Mapping[str, Any]) -> str:
         text = (minified(name) if build else None) or strip(source(name))
-        parts.append(text.replace(_GLOBAL, core["global"]).replace(_SETTINGS, encode_json(settings).decode()))
-    return _WHOLE.replace(_GLOBAL, core["global"]) % "".join(parts)
+        return text.replace(_SETTINGS, encode_json(settings).decode())
+
+    parts = {part for module in modules for part in module.parts}
+    pieces = [piece(file_of(part), _PARTS_ARE_TOLD.get(part, {})) for part in Part if part in parts]
+    pieces.append(piece(CORE, core))
+    pieces += [_ALONE % piece(file_of(module), modules[module]) for module in Module if module in modules]
+    return (_WHOLE % "".join(pieces)).replace(_GLOBAL, core["global"])
+
+
+_PARTS_ARE_TOLD = {Part.ACTIONS: {"names": TAG_NAMES}}
 
 
 def baked(settings: Settings) -> bytes:

@@ -10,17 +10,45 @@ from enum import StrEnum
 from typing import Self
 
 
-class Module(StrEnum):
-    """Name, budget. In this order they run on the page, whatever the order in the configuration."""
+class Part(StrEnum):
+    """Code that several modules share, `proxy/static/parts/<name>.js`: comes along with the first who needs it."""
 
-    REGION = "region", 400
-    DATALAYER = "datalayer", 750
+    ACTIONS = "actions", 540
+    CALLS = "calls", 500
+    LISTEN = "listen", 160
 
     budget: int
     """Bytes of gzip the minified file may have; `tests/tracker/test_size.py` holds it."""
 
     def __new__(cls, name: str, budget: int) -> Self:
+        part = str.__new__(cls, name)
+        part._value_ = name
+        part.budget = budget
+        return part
+
+
+class Module(StrEnum):
+    """Name, budget, parts. In this order they run on the page, whatever the order in the configuration."""
+
+    REGION = "region", 400
+    DATALAYER = "datalayer", 750, Part.ACTIONS
+    FBQ = "fbq", 300, Part.ACTIONS, Part.CALLS
+    IDS = "ids", 640, Part.ACTIONS, Part.CALLS
+    FORMS = (
+        "forms",
+        260,
+        Part.LISTEN,
+    )  # before whoever makes an event of the same form: it should carry what is read here
+    ATTRIBUTES = "attributes", 640, Part.LISTEN
+    AUTOCAPTURE = "autocapture", 660, Part.LISTEN
+
+    budget: int
+    """As of a part."""
+    parts: tuple[Part, ...]
+
+    def __new__(cls, name: str, budget: int, *parts: Part) -> Self:
         module = str.__new__(cls, name)
         module._value_ = name
         module.budget = budget
+        module.parts = parts
         return module

@@ -37,6 +37,31 @@ class DataLayerSettings(Section):
     """More parameters of an event to take along, as free keys; without being named here none is."""
 
 
+class FbqSettings(Section):
+    mirror: bool = True
+    """Take the calls over as events of ours; false: only share their event ids."""
+
+
+class IdsSettings(Section):
+    mirror: bool = False
+    """Take the calls over as events of ours as well, for a site that tells nobody else."""
+
+
+class AutocaptureSettings(Section):
+    outbound: bool = True
+    """A click on a link to another host: outbound_click."""
+    downloads: bool = True
+    """A click on a link to a file of one of these `extensions`: download."""
+    forms: bool = True
+    """A form sent: form_submit, with the form's id and name and nothing that was typed."""
+    scroll: bool = True
+    """25, 50, 75 and 90 % of a page seen: scroll."""
+    extensions: Words = tuple(
+        "7z avi csv dmg doc docx exe gz mov mp3 mp4 msi pdf pkg ppt pptx rar rtf txt wav wmv xls xlsx zip".split()
+    )
+    """Endings of file names that make a link a download."""
+
+
 class TrackerSettings(Section):
     global_name: Identifier = "firsthand"
     """The one global name the script takes on a page."""
@@ -48,3 +73,9 @@ class TrackerSettings(Section):
     """Parts of the script that are not needed everywhere; docs/tracker.md says what each does."""
     datalayer: DataLayerSettings = DataLayerSettings()
     """The dataLayer bridge, when `modules` names datalayer."""
+    fbq: FbqSettings = FbqSettings()
+    """The Meta pixel bridge, when `modules` names fbq."""
+    ids: IdsSettings = IdsSettings()
+    """Shared event ids for ttq, pintrk and snaptr, when `modules` names ids."""
+    autocapture: AutocaptureSettings = AutocaptureSettings()
+    """What is recorded without code, when `modules` names autocapture."""

@@ -10,7 +10,8 @@
  *
  * This file is what is served, minified where a build did that, else without its comments and indentation: keep comments
  * on lines of their own. The last line receives the settings. The server puts the whole into a function that a second copy
- * leaves at once, and appends the modules that were asked for; they use only the commands.
+ * leaves at once, with `hooks`, a list of functions that see each event before it waits (they may change it, and drop it by
+ * returning false), and appends the modules that were asked for; they use only the commands.
  *
  * @typedef {{marketing?: string, analytics?: string, personalization?: string, sale?: string, source?: string, time?: number}} Consent
  * @typedef {{url: string, referrer: string, title?: string, language: string, screen: string, viewport: string}} Page
@@ -18,8 +19,9 @@
  *     `consent` only on events that come from the retry queue: what the visitor had agreed to when they were kept.
  * @typedef {{id?: string, user?: object, custom?: object}} Options
  * @typedef {{events: Event[], body: string}} Batch
- * @typedef {{events: string, global: string, pageViews: boolean, retryQueue: boolean, gpc: Consent | null, consent: Consent}} Config
- *     `events` is a path or URL, relative to the URL of this script; `gpc` is what this signal refuses.
+ * @typedef {{events: string, global: string, pageViews: boolean, retryQueue: boolean, gpc: Consent | null, consent: Consent, before?: Function}} Config
+ *     `events` is a path or URL, relative to the URL of this script; `gpc` is what this signal refuses; `before` only a page
+ *     can say: the first of the hooks.
  *
  * @param {Config} baked
  */
@@ -184,7 +186,10 @@
     const event = copy({ id: '' + (given.id || newId()), name: '' + name, time: now(), data, custom: given.custom });
     event.page = page;
     event.user = given.user ? assign({}, user, copy(given.user)) : user;
-    if (!refused()) enqueue(event);
+    const dropped = filter(hooks, (hook) => guard(hook)(event, given) === false).length;
+    // What a hook made of it must fit into a request.
+    stringify(event);
+    if (!dropped && !refused()) enqueue(event);
     return event;
   }
 
@@ -449,9 +454,15 @@
       assign(user, copy(given));
     },
 
-    /** Purposes not named stay as they were. A source `default` replaces the defaults, not the visitor's words. @param {Object<string, 'granted' | 'denied' | boolean>} given */
+    /**
+     * Purposes not named stay as they were; without an argument nothing changes. A source `default` replaces the defaults,
+     * not the visitor's words.
+     * @param {Object<string, 'granted' | 'denied' | boolean>} [given]
+     * @returns {Consent} what holds now
+     */
     consent(given) {
       const before = consentNow();
+      if (!given) return before;
       const words = given.source === 'default' ? config.consent : decided;
       let refusing;
       for (const purpose of ['marketing', 'analytics', 'personalization', 'sale']) {
@@ -468,8 +479,10 @@
       }
       if (refused()) queue = [];
       if (!allows(before)) queue = filter(queue, (event) => event.time > now() - UNDECIDED_MS);
-      if (allows(consentNow())) resume();
+      const after = consentNow();
+      if (allows(after)) resume();
       else store([]);
+      return after;
     },
 
     reset() {
@@ -496,6 +509,7 @@
 
   const start = guard(() => {
     config = assign({}, baked, window[baked.global + 'Config']);
+    if (config.before) splice(hooks, 0, 0, config.before);
     endpoint = new URL(config.events, script.src || location.href).href;
     openPage(doc.referrer);
     landing = { seed: newId(), at: now(), url: page.url, referrer: page.referrer };

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.collector import compose as composing
 from proxy.collector.compose import compose, minified, strip
-from proxy.config.modules import Module
+from proxy.config.modules import Module, Part
 
 CORE = {"global": "fh", "events": "/e"}
 SOURCE = "// says nothing\n(function (settings) {\n  go(settings);\n})(__SETTINGS__);\n"
@@ -18,8 +18,12 @@ def static(tmp_path, monkeypatch):
     """A folder of our own in place of `proxy/static`."""
     (tmp_path / "built" / "modules").mkdir(parents=True)
     (tmp_path / "modules").mkdir()
+    (tmp_path / "parts").mkdir()
     (tmp_path / "tracker.js").write_text(SOURCE)
-    (tmp_path / "modules" / "datalayer.js").write_text(BRIDGE)
+    for module in Module:
+        (tmp_path / "modules" / f"{module}.js").write_text(BRIDGE)
+    for part in Part:
+        (tmp_path / "parts" / f"{part}.js").write_text(f"part_{part}(__SETTINGS__);\n")
     monkeypatch.setattr(composing, "_STATIC", tmp_path)
     return tmp_path
 
@@ -38,7 +42,7 @@ def test_only_whole_line_comments_and_indentation_go():
 
 def test_without_a_build_the_stripped_source_is_served(static):
     assert compose(CORE, {}) == (
-        "(function () {\nif ((window.fh || {}).track) return;\n"
+        "(function () {\nif ((window.fh || {}).track) return;\nvar hooks = [];\n"
         '(function (settings) {\ngo(settings);\n})({"global":"fh","events":"/e"});\n})();\n'
     )
 
@@ -57,9 +61,27 @@ def test_a_build_of_another_source_is_not_used(static):
 
 
 def test_modules_follow_the_core_with_the_global_and_their_settings(static):
-    text = compose(CORE, {Module.DATALAYER: {"a": 1}})
+    text = compose(CORE, {Module.FORMS: {"a": 1}})
     assert text.index("go(settings)") < text.index("bridge(settings)")
-    assert text.endswith('})(window.fh, {"a":1});\n})();\n')
+    assert '})(window.fh, {"a":1});\n' in text
+
+
+def test_a_module_that_throws_stops_neither_the_others_nor_the_page(static):
+    text = compose(CORE, {Module.DATALAYER: {}, Module.FBQ: {}})
+    assert text.count("try {\n(function (firsthand, settings) {") == 2
+    assert text.count("} catch (error) {\nconsole.warn(error);\n}\n") == 2
+
+
+def test_parts_come_once_before_the_core_and_only_when_a_module_needs_them(static):
+    text = compose(CORE, {Module.FBQ: {}, Module.IDS: {}})
+    assert text.count("part_actions(") == text.count("part_calls(") == 1
+    assert text.index("part_actions(") < text.index("go(settings)")
+    assert "part_listen" not in text
+    assert "part_" not in compose(CORE, {})
+
+
+def test_bridges_know_the_names_that_tags_have_for_one_thing(static):
+    assert '"completepayment":"purchase"' in compose(CORE, {Module.FBQ: {}})
 
 
 @pytest.mark.parametrize("module", Module)

@@ -12,7 +12,7 @@ import asyncio
 import json
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from proxy.collector.compose import compose, told
+from proxy.collector.compose import compose, told as settings_of
 from proxy.config.modules import Module
 from proxy.config.tracker import TrackerSettings
 
@@ -121,7 +121,7 @@ class Site:
                 "gpc": {"sale": "denied"},
                 "consent": {"marketing": "denied", "analytics": "denied", "personalization": "denied"},
             } | self.settings
-            modules = {module: told(TrackerSettings(), module) | given for module, given in self.modules.items()}
+            modules = {module: settings_of(TrackerSettings(), module) | given for module, given in self.modules.items()}
             text = compose(settings, modules, build=self.build)
             return web.Response(text=text, content_type="text/javascript", headers={"Cache-Control": "no-cache"})
         if request.path == "/favicon.ico":
@@ -186,6 +186,24 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     await context.close()
     unexpected = [error for error in errors if not re.search("the page's own", error)]
     assert unexpected == []
+
+
+@pytest.fixture
+def told(site: Site, page: Page) -> Callable[..., Awaitable[list[dict[str, Any]]]]:
+    """Opens the site's page and runs a script on it; the events that made, without page views.
+
+    The page has to grant consent. A last event of ours says when the others have arrived.
+    """
+
+    async def run(script: str, path: str = "/") -> list[dict[str, Any]]:
+        await page.goto(site.url(path))
+        await page.wait_for_function("!!firsthand.track")
+        await page.evaluate(script)
+        await page.evaluate("firsthand('track', 'contact')")
+        await site.until(lambda: "contact" in site.names)
+        return [event for event in site.accepted if event["name"] not in ("page_view", "contact")]
+
+    return run
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -29,18 +29,8 @@ def bridged(site):
     return site
 
 
-async def told(site, page, script):
-    """Runs `script` on the page; the events it made, told apart from the page's own by a last one that we wait for."""
-    await page.goto(site.url("/"))
-    await page.wait_for_function("!!firsthand.track")
-    await page.evaluate(script)
-    await page.evaluate("firsthand('track', 'contact')")
-    await site.until(lambda: "contact" in site.names)
-    return [event for event in site.accepted if event["name"] not in ("page_view", "contact")]
-
-
-async def test_a_purchase_is_taken_over_with_its_fields_under_our_names(bridged, page):
-    [purchase] = await told(bridged, page, f"dataLayer.push({PURCHASE})")
+async def test_a_purchase_is_taken_over_with_its_fields_under_our_names(bridged, told):
+    [purchase] = await told(f"dataLayer.push({PURCHASE})")
     assert purchase["name"] == "purchase"
     assert purchase["id"] == "o-1001"
     assert purchase["data"] == {
@@ -62,20 +52,16 @@ async def test_what_was_pushed_before_the_script_came_is_read_in_order_and_after
     assert site.names == ["page_view", "view_item", "purchase"]
 
 
-async def test_the_arguments_of_gtag_are_understood_and_its_other_commands_ignored(bridged, page):
+async def test_the_arguments_of_gtag_are_understood_and_its_other_commands_ignored(bridged, told):
     [lead] = await told(
-        bridged,
-        page,
         f"{GTAG}; gtag('js', new Date()); gtag('config', 'G-1'); gtag('set', {{currency: 'USD'}});"
         "gtag('event', 'generate_lead', {value: 20, currency: 'EUR', email: 'ann@example.com'})",
     )
     assert (lead["name"], lead["data"]) == ("generate_lead", {"value": 20, "currency": "EUR"})
 
 
-async def test_ecommerce_lasts_from_push_to_push_until_it_is_reset(bridged, page):
+async def test_ecommerce_lasts_from_push_to_push_until_it_is_reset(bridged, told):
     found = await told(
-        bridged,
-        page,
         "dataLayer.push({ecommerce: {currency: 'EUR', value: 1}}); dataLayer.push({event: 'view_item'});"
         "dataLayer.push({event: 'add_to_cart', ecommerce: {value: 2}});"
         "dataLayer.push({event: 'generate_lead', value: 9});"
@@ -89,41 +75,35 @@ async def test_ecommerce_lasts_from_push_to_push_until_it_is_reset(bridged, page
     ]
 
 
-async def test_only_listed_events_and_named_parameters_are_taken(site, page):
+async def test_only_listed_events_and_named_parameters_are_taken(site, told):
     site.modules[Module.DATALAYER] = {"events": ["quiz_done", "purchase"], "custom": ["score"], "name": "layer"}
     site.pages["*"] = site.page(GRANT)
     found = await told(
-        site,
-        page,
         "layer.push({event: 'quiz_done', score: 7, name: 'Ann'}); layer.push({event: 'view_item'});"
         f"window.dataLayer = [{PURCHASE}]",
     )
     assert [(event["name"], event["data"], event["custom"]) for event in found] == [("quiz_done", {}, {"score": 7})]
 
 
-async def test_an_id_of_the_site_is_kept(bridged, page):
-    [event] = await told(
-        bridged, page, "dataLayer.push({event: 'add_to_cart', event_id: 'a-1', ecommerce: {value: 3}})"
-    )
+async def test_an_id_of_the_site_is_kept(bridged, told):
+    [event] = await told("dataLayer.push({event: 'add_to_cart', event_id: 'a-1', ecommerce: {value: 3}})")
     assert event["id"] == "a-1"
 
 
-async def test_every_push_is_passed_on_with_its_result_and_a_push_within_a_push_is_read_once(bridged, page):
+async def test_every_push_is_passed_on_with_its_result_and_a_push_within_a_push_is_read_once(bridged, told, page):
     bridged.pages["*"] = bridged.page(
         f"{GRANT}; window.dataLayer = []; const plain = dataLayer.push;"
         # As Tag Manager does: its own push calls the one before, and may push again while it works.
         "dataLayer.push = function (entry) { const n = plain.apply(dataLayer, arguments);"
         "  if (entry.event === 'purchase') dataLayer.push({event: 'add_to_cart'}); return n }"
     )
-    found = await told(bridged, page, f"window.returned = dataLayer.push({PURCHASE}, {{event: 'login'}})")
+    found = await told(f"window.returned = dataLayer.push({PURCHASE}, {{event: 'login'}})")
     assert [event["name"] for event in found] == ["purchase", "login", "add_to_cart"]
     assert await page.evaluate("[returned, dataLayer.length]") == [2, 3]
 
 
-async def test_nothing_in_the_datalayer_can_hurt_the_page_or_stop_the_bridge(bridged, page):
+async def test_nothing_in_the_datalayer_can_hurt_the_page_or_stop_the_bridge(bridged, told):
     found = await told(
-        bridged,
-        page,
         "const circle = {event: 'purchase', ecommerce: {}}; circle.ecommerce.value = circle;"
         "dataLayer.push(null, undefined, 7, 'event', () => 1, [], ['event'], circle, {event: {}}, {ecommerce: 5});"
         "dataLayer.push({ecommerce: null}, {event: 'view_item', ecommerce: {items: [null, 1, {item_id: 'x'}]}});"
@@ -133,9 +113,9 @@ async def test_nothing_in_the_datalayer_can_hurt_the_page_or_stop_the_bridge(bri
     assert found[0]["data"]["items"][-1] == {"id": "x"}
 
 
-async def test_a_layer_the_page_assigns_anew_before_it_has_loaded_is_found(bridged, page):
+async def test_a_layer_the_page_assigns_anew_before_it_has_loaded_is_found(bridged, told):
     bridged.pages["*"] = bridged.page(GRANT, attributes="") + f"<script>dataLayer = [{PURCHASE}]</script>"
-    found = await told(bridged, page, "dataLayer.push({event: 'login'})")
+    found = await told("dataLayer.push({event: 'login'})")
     assert [event["name"] for event in found] == ["purchase", "login"]
 
 
@@ -149,9 +129,9 @@ async def test_events_wait_for_consent_like_any_other(bridged, page):
     await bridged.until_names("page_view", "purchase")
 
 
-async def test_a_script_included_twice_reads_once(bridged, page):
+async def test_a_script_included_twice_reads_once(bridged, told):
     tag = f'<script src="{bridged.url("/tracker.js", "t.shop.example")}"></script>'
     bridged.pages["*"] = bridged.page(GRANT, attributes="") + tag
-    found = await told(bridged, page, f"dataLayer.push({PURCHASE})")
+    found = await told(f"dataLayer.push({PURCHASE})")
     assert [event["name"] for event in found] == ["purchase"]
     assert bridged.names.count("page_view") == 1

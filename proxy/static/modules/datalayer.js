@@ -36,9 +36,7 @@
     if (!settings.events.includes(name)) return;
     const data = pick(given, DATA, 'transaction', 'order');
     if (isArray(given.items)) data.items = given.items.map((item) => pick(item || {}, ITEM, 'item_'));
-    // The order is the action: whoever reports the same purchase as well comes to the same id.
-    const id = given.event_id || (name === 'purchase' && given.transaction_id);
-    firsthand.track(name, data, { id, custom: pick(given, settings.custom), from: 'datalayer' });
+    firsthand.track(name, data, { id: given.event_id, custom: pick(given, settings.custom), from: 'datalayer' });
   }
 
   function read(entry) {

@@ -1,0 +1,60 @@
+/**
+ * What the bridges share: one action that several tags report is one event with one id.
+ *
+ * A purchase is told to the dataLayer, to fbq and perhaps to us by hand. Every event of the page passes here before it is
+ * recorded (`hooks`). The first report of an action makes its id: the one it was given, for a purchase the order's, else a
+ * fresh one. A report of the same action by another reporter gets that id and is not recorded a second time.
+ *
+ * The same action: the same event, under any of its names, reported by somebody who has not reported it yet, within ten
+ * seconds, and neither two different orders nor two different ids that were given. Reports meet in the order they come.
+ *
+ * Options of `track` that only bridges use: `from`, who reports ('page' when not said); `silent`, want the id, record nothing.
+ *
+ * @typedef {{name: string, id: string, given: boolean, order?: string, from: string[], time: number, told?: boolean}} Action
+ * @param {{names: Object<string, string>}} settings the names tags have for one thing, without separators
+ */
+(function (settings) {
+  'use strict';
+
+  const { now } = Date;
+  const TOGETHER_MS = 1e4;
+  const VIEW = 'pageview';
+
+  /** @type {Action[]} */
+  let actions = [];
+
+  function same(action, report) {
+    if (action.name !== report.name) return false;
+    if (action.id === report.id || (report.order && action.order === report.order)) return true;
+    const apart = (action.given && report.id) || (action.order && report.order);
+    return !apart && !action.from.includes(report.from);
+  }
+
+  hooks.push((event, options) => {
+    const data = event.data || {};
+    const from = options.from || 'page';
+    let name = event.name.toLowerCase().replace(/[ _-]/g, '');
+    name = settings.names[name] || name;
+    const order = name === 'purchase' && '' + (data.order_id || data.transaction_id || '');
+    const report = { name, from, order, id: options.id && event.id };
+
+    // A view of ours lasts until the next: tags may report it when consent has come, much later.
+    const lasts = (action) => action.name === VIEW && action.from.includes('page');
+    actions = actions.filter((action) => lasts(action) || now() - action.time < TOGETHER_MS);
+    const views = actions.filter((action) => action.name === VIEW && action.told);
+    let action = actions.find((candidate) => same(candidate, report));
+    if (!action) {
+      if (name === VIEW && from === 'page') actions = actions.filter((older) => older.name !== VIEW);
+      action = { name, id: report.id || order || event.id, from: [], time: now() };
+      actions.push(action);
+    }
+    action.from.push(from);
+    action.given = action.given || report.id === action.id;
+    action.order = action.order || order;
+    event.id = action.id;
+
+    // Views are counted by the core. A tag may have one more, before the core has seen the navigation.
+    if (options.silent || action.told || (name === VIEW && from !== 'page' && views.length)) return false;
+    action.told = true;
+  });
+})(__SETTINGS__);

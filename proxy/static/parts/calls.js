@@ -1,0 +1,85 @@
+/**
+ * How bridges get between the page and another tag's global, which may come before us, after us, or be replaced while
+ * its own file loads. What the tag does, and what the page sees of it, stays as it is.
+ */
+var calls = (function () {
+  'use strict';
+
+  const { assign, defineProperty } = Object;
+  const { warn } = console;
+  const made = new WeakSet();
+
+  /** From now on `owner[key]` is `replace(it)`, for what is there and for whatever is put there later. */
+  function intercept(owner, key, replace) {
+    function safely(value) {
+      if (!value || made.has(value)) return value;
+      try {
+        const replaced = replace(value);
+        made.add(replaced);
+        return replaced;
+      } catch (error) {
+        warn(key, error);
+        return value;
+      }
+    }
+    let current = safely(owner[key]);
+    try {
+      defineProperty(owner, key, {
+        configurable: true,
+        enumerable: true,
+        get: () => current,
+        set(value) {
+          current = safely(value);
+        },
+      });
+    } catch (error) {
+      // Declared with `var`: it cannot be watched, but it can be replaced.
+      if (current) owner[key] = current;
+    }
+  }
+
+  /**
+   * A `replace` for functions: the same function, whose arguments are changed first. Its properties stay its own (a tag's
+   * file puts `callMethod` there when it comes), and calls that wait in its queue for that file are changed as well.
+   */
+  function changing(change) {
+    function safely(args) {
+      try {
+        return change(args);
+      } catch (error) {
+        warn(error);
+        return args;
+      }
+    }
+    return (original) => {
+      const queue = original.queue || [];
+      for (let i = 0; i < queue.length; i++) queue[i] = safely([].slice.call(queue[i]));
+      const proxy = new Proxy(original, {
+        apply: (target, self, args) => target.apply(self, safely(args)),
+        // fbq.push is fbq.
+        get: (target, key) => (target[key] === original ? proxy : target[key]),
+      });
+      return proxy;
+    };
+  }
+
+  /**
+   * Reports a call and puts the id of its action where the tag looks for it. An id that is there already stays.
+   * @param at where the event's name stands; its data follow
+   * @param idAt the object that holds the id
+   * @param keys names the tag takes the id under, the usual one first
+   */
+  function share(args, at, idAt, keys, report) {
+    const changed = args.slice();
+    const holder = assign({}, args[idAt]);
+    const key = keys.find((name) => holder[name]) || keys[0];
+    const id = report(args[at], args[at + 1], holder[key]);
+    if (!id) return args;
+    changed[at + 1] = args[at + 1] || {};
+    changed[idAt] = holder;
+    holder[key] = holder[key] || id;
+    return changed;
+  }
+
+  return { intercept, changing, share };
+})();
