@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
 
@@ -23,7 +24,7 @@ from proxy.privacy.keys import Keyring
 
 FILE = "log.db"
 BUSY_S = 5.0  # how long a statement waits for another process's transaction
-_CACHED_STATEMENTS = 300  # one per group size (committer.GROUP) and the rest
+_CACHED_STATEMENTS = 300  # one per group size (writing.CHUNK) and the rest
 _CHECKPOINT_PAGES = 4000  # 16 MB: how much waits in the -wal file before it is folded into the main one
 
 _STEPS = resources.files("proxy.log").joinpath("sql")  # 0001_….sql brings an empty file to format 1, and so on
@@ -83,27 +84,39 @@ def _rooted(keyring: Keyring, path: Path, stored: bytes | None) -> tuple[Keyring
         raise ConfigError([Fault(("keys",), f"no configured key opens the event log {path}", advice)]) from None
 
 
-async def connect(path: Path, *, writes: bool) -> aiosqlite.Connection:
-    """A connection of the event loop, in autocommit: a single statement is its own transaction.
+# Connections are in autocommit: a single statement is its own transaction.
+_CONNECTION: dict[str, Any] = {
+    "uri": True,
+    "isolation_level": None,
+    "timeout": BUSY_S,
+    "cached_statements": _CACHED_STATEMENTS,
+}
 
-    `writes=False` refuses every change, whatever is asked of it."""
+
+async def reading(path: Path) -> aiosqlite.Connection:
+    """A connection of the event loop that refuses every change, whatever is asked of it."""
     with faults_explained(path):
-        connection = await aiosqlite.connect(
-            f"{path.as_uri()}?mode=rw",
-            uri=True,
-            isolation_level=None,
-            timeout=BUSY_S,
-            cached_statements=_CACHED_STATEMENTS,
-            factory=TurnTaking.at(path.with_suffix(".lock")) if writes else sqlite3.Connection,
-        )
-        # WAL and FULL: a transaction is on disk (fsync of the -wal file) before its statement returns.
-        # FAST: what a page still holds of deleted rows is overwritten where that costs no extra page.
-        settings = ("synchronous=FULL", f"wal_autocheckpoint={_CHECKPOINT_PAGES}", "secure_delete=FAST")
+        connection = await aiosqlite.connect(f"{path.as_uri()}?mode=rw", **_CONNECTION)
         try:
-            for setting in settings if writes else ("query_only=ON",):
-                await connection.execute_fetchall(f"PRAGMA {setting}")
+            await connection.execute_fetchall("PRAGMA query_only=ON")
         except BaseException:
             await connection.close()
+            raise
+    return connection
+
+
+def writing(path: Path) -> sqlite3.Connection:
+    """A connection that changes the file, in turn with those of other processes; any thread may use it."""
+    with faults_explained(path):
+        connect = TurnTaking.at(path.with_suffix(".lock"))
+        connection = connect(f"{path.as_uri()}?mode=rw", check_same_thread=False, **_CONNECTION)
+        # WAL and FULL: a transaction is on disk (fsync of the -wal file) before its statement returns.
+        # FAST: what a page still holds of deleted rows is overwritten where that costs no extra page.
+        try:
+            for setting in ("synchronous=FULL", f"wal_autocheckpoint={_CHECKPOINT_PAGES}", "secure_delete=FAST"):
+                connection.execute(f"PRAGMA {setting}")
+        except BaseException:
+            connection.close()
             raise
     return connection
 

@@ -8,9 +8,9 @@ place a reader remembers what was accepted (`accepted.py`).
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
-import aiosqlite
 import msgspec
 
 from proxy.log import accepted
@@ -18,26 +18,25 @@ from proxy.log.base import Batch, Outcome, ReaderState
 from proxy.log.sealing import Sealing
 
 
-async def start(database: aiosqlite.Connection, sealing: Sealing, reader: str) -> None:
+def start(database: sqlite3.Connection, sealing: Sealing, reader: str) -> None:
     """A new reader stands before the oldest event there is."""
-    await database.execute_fetchall(
+    database.execute(
         """INSERT OR IGNORE INTO reader (name, cursor, state) VALUES (?, coalesce(
              (SELECT min(seq) - 1 FROM event), (SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0), ?)""",
         (reader, sealing.state(reader, ReaderState())),
     )
 
 
-async def settle(database: aiosqlite.Connection, sealing: Sealing, batch: Batch, outcome: Outcome) -> None:
+def settle(database: sqlite3.Connection, sealing: Sealing, batch: Batch, outcome: Outcome) -> None:
     """Store `outcome`; of a batch read before a rewind only state, claims and what was accepted: its events are handed
     out again."""
-    found = await database.execute_fetchall("SELECT cursor, epoch FROM reader WHERE name = ?", (batch.reader,))
-    ((before, epoch),) = found
+    ((before, epoch),) = database.execute("SELECT cursor, epoch FROM reader WHERE name = ?", (batch.reader,)).fetchall()
     cursor = before
     if epoch == batch.epoch:
-        cursor = await _mark(database, sealing, batch, outcome, cursor)
-    await _claim(database, sealing, batch.reader, outcome.claims)
-    await _remember(database, batch, outcome, cursor if cursor > before else None)
-    await database.execute_fetchall(
+        cursor = _mark(database, sealing, batch, outcome, cursor)
+    _claim(database, sealing, batch.reader, outcome.claims)
+    _remember(database, batch, outcome, cursor if cursor > before else None)
+    database.execute(
         "UPDATE reader SET cursor = ?, state = ? WHERE name = ?",
         (cursor, sealing.state(batch.reader, outcome.state), batch.reader),
     )
@@ -92,62 +91,62 @@ def next_step(batch: Batch, outcome: Outcome) -> Step | None:
     )
 
 
-async def _mark(database: aiosqlite.Connection, sealing: Sealing, batch: Batch, outcome: Outcome, cursor: int) -> int:
+def _mark(database: sqlite3.Connection, sealing: Sealing, batch: Batch, outcome: Outcome, cursor: int) -> int:
     """Everything but the cursor, which is returned."""
     reader, again = batch.reader, set(batch.again)
     offered = {entry.seq for entry in batch.entries}
     dead = [letter for letter in outcome.dead if letter.seq in offered]
     settled = offered.intersection(outcome.settled).union(letter.seq for letter in dead)
     for letter in dead:  # an event erased meanwhile leaves no letter
-        await database.execute_fetchall(
+        database.execute(
             """INSERT OR REPLACE INTO dead (reader, seq, at_ms, why, detail)
                SELECT ?, seq, ?, ?, ? FROM event WHERE seq = ?""",
             (reader, letter.at_ms, letter.why, sealing.detail(reader, letter.detail), letter.seq),
         )
-    await database.execute_fetchall(
+    database.execute(
         "DELETE FROM again WHERE reader = ? AND seq IN (SELECT value FROM json_each(?))",
         (reader, numbers(settled)),
     )
-    kept = await database.execute_fetchall("SELECT seq FROM settled WHERE reader = ?", (reader,))
+    kept = database.execute("SELECT seq FROM settled WHERE reader = ?", (reader,))
     done = settled.union(seq for (seq,) in kept)
     left = (e.seq for e in batch.entries if e.seq > cursor and e.seq not in again and e.seq not in done)
     moved = max(cursor, next((seq - 1 for seq in left), batch.scanned_to))
-    await database.execute_fetchall(
+    database.execute(
         "INSERT OR IGNORE INTO settled (reader, seq) SELECT ?, value FROM json_each(?)",
         (reader, numbers(seq for seq in settled - again if seq > moved)),
     )
     return moved
 
 
-async def _claim(database: aiosqlite.Connection, sealing: Sealing, reader: str, claims: Mapping[str, int]) -> None:
+def _claim(database: sqlite3.Connection, sealing: Sealing, reader: str, claims: Mapping[str, int]) -> None:
     for key, seq in claims.items():  # an event erased meanwhile leaves no claim
-        await database.execute_fetchall(
+        database.execute(
             "INSERT OR IGNORE INTO claim (reader, key, seq) SELECT ?, ?, seq FROM event WHERE seq = ?",
             (reader, sealing.claim(reader, key), seq),
         )
 
 
-async def _remember(database: aiosqlite.Connection, batch: Batch, outcome: Outcome, moved_to: int | None) -> None:
+def _remember(database: sqlite3.Connection, batch: Batch, outcome: Outcome, moved_to: int | None) -> None:
     """What was accepted. A cursor that moves ends its stretch: how it moved here is not simple."""
     lost = {letter.seq for letter in outcome.dead}
     taken = {seq for seq in outcome.settled if seq not in outcome.missed and seq not in lost}
     runs = accepted.text((entry.seq for entry in batch.entries), taken)
     if moved_to is not None:
-        await database.execute_fetchall(
+        database.execute(
             f"UPDATE reader SET runs = runs || {accepted.CLOSE.format(end='cursor')}, run = ? WHERE name = ?",  # noqa: S608 - constants
             (moved_to, batch.reader),
         )
     if runs:
-        await database.execute_fetchall("UPDATE reader SET runs = runs || ? WHERE name = ?", (runs, batch.reader))
-    ((kept,),) = await database.execute_fetchall("SELECT runs FROM reader WHERE name = ?", (batch.reader,))
+        database.execute("UPDATE reader SET runs = runs || ? WHERE name = ?", (runs, batch.reader))
+    ((kept,),) = database.execute("SELECT runs FROM reader WHERE name = ?", (batch.reader,))
     if len(kept) >= accepted.FULL:
-        await database.execute_fetchall(
+        database.execute(
             "INSERT INTO accepted (reader, upto, runs) VALUES (?, ?, ?)", (batch.reader, accepted.highest(kept), kept)
         )
-        await database.execute_fetchall("UPDATE reader SET runs = '' WHERE name = ?", (batch.reader,))
+        database.execute("UPDATE reader SET runs = '' WHERE name = ?", (batch.reader,))
 
 
-async def rewind(database: aiosqlite.Connection, reader: str, first: int) -> None:
+def rewind(database: sqlite3.Connection, reader: str, first: int) -> None:
     """Everything from `first` on is unsettled again, its dead letters included; nothing else changes."""
     for sql in (
         f"""UPDATE reader SET runs = runs || {accepted.CLOSE.format(end="cursor")}, run = min(cursor, ?2 - 1),
@@ -156,26 +155,26 @@ async def rewind(database: aiosqlite.Connection, reader: str, first: int) -> Non
         "DELETE FROM again WHERE reader = ?1 AND seq >= ?2",
         "DELETE FROM dead WHERE reader = ?1 AND seq >= ?2 AND seq IN (SELECT seq FROM event)",
     ):
-        await database.execute_fetchall(sql, (reader, first))
+        database.execute(sql, (reader, first))
 
 
-async def hand_out_again(database: aiosqlite.Connection, reader: str, seqs: Sequence[int]) -> int:
+def hand_out_again(database: sqlite3.Connection, reader: str, seqs: Sequence[int]) -> int:
     """Those of these events that are settled come to the reader once more, dead letters too; how many did not yet."""
     chosen = (reader, numbers(seqs))
-    found = await database.execute_fetchall(
+    found = database.execute(
         """INSERT OR IGNORE INTO again (reader, seq)
            SELECT name, seq FROM event, reader
            WHERE name = ?1 AND seq IN (SELECT value FROM json_each(?2))
              AND (seq <= cursor OR EXISTS (SELECT 1 FROM settled WHERE reader = ?1 AND settled.seq = event.seq))
            RETURNING seq""",
         chosen,
-    )
-    await database.execute_fetchall(
+    ).fetchall()
+    database.execute(
         """DELETE FROM dead WHERE reader = ?1 AND seq IN (SELECT value FROM json_each(?2))
            AND EXISTS (SELECT 1 FROM again WHERE again.reader = ?1 AND again.seq = dead.seq)""",
         chosen,
     )
-    return len(list(found))
+    return len(found)
 
 
 def numbers(seqs: Iterable[int]) -> str:

@@ -1,19 +1,19 @@
 """The event log in one SQLite file (`<data>/log.db`), for any number of processes on one machine.
 
-Writing goes through this process's committer (`committer.py`: group commit, fsync before the answer); reading has a
-connection of its own (`view.py`) and does not wait behind writes. What is on disk is sealed (`sealing.py`); a reader is
-a cursor and a few exceptions (`settling.py`); retention, erasure and dead letters are in `upkeep.py`.
+Writing goes through this process's committer (`committer.py`: group commit, fsync before the answer) to a thread of its
+own (`writing.py`); reading has a connection of its own (`view.py`) and does not wait behind writes. What is on disk is
+sealed (`sealing.py`); a reader is a cursor and a few exceptions (`settling.py`); retention, erasure and dead letters
+are in `upkeep.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
-
-import aiosqlite
 
 from proxy.clock import DAY_MS, Clock
 from proxy.config.settings import LogSettings
@@ -22,6 +22,7 @@ from proxy.log import database, settling, upkeep
 from proxy.log.base import Batch, DeadLetter, Entry, LogStats, Outcome, Purged, ReaderStats, Replay, StoredDeadLetter
 from proxy.log.committer import Committer
 from proxy.log.view import Found, LogView, Place
+from proxy.log.writing import Writing
 from proxy.observe.logs import get_logger
 from proxy.privacy.keys import Keyring
 
@@ -37,15 +38,15 @@ class SqliteLog:
     """See `base.OperatedLog` for what each method promises."""
 
     def __init__(
-        self, path: Path, view: LogView, connection: aiosqlite.Connection, clock: Clock, settings: LogSettings
+        self, path: Path, view: LogView, connection: sqlite3.Connection, clock: Clock, settings: LogSettings
     ) -> None:
         """Use `open`."""
         self._view = view
         self._sealing = view.sealing
-        self._connection = connection
         self._clock = clock
         self._settings = settings
-        self._writer = Committer(connection, path, clock, max_bytes=settings.max_bytes, stored=self._appended)
+        writing = Writing(connection, path, clock, settings.max_bytes)
+        self._writer = Committer(writing, path, stored=self._appended)
         self._head = 0  # the highest sequence number seen
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._expired: dict[str, int] = {}  # by reader, since the last line about it
@@ -57,7 +58,7 @@ class SqliteLog:
         path = database.path_of(folder)
         view = await LogView.open(folder, keyring)
         try:
-            connection = await database.connect(path, writes=True)
+            connection = await asyncio.to_thread(database.writing, path)
         except BaseException:
             await view.close()
             raise
@@ -66,7 +67,6 @@ class SqliteLog:
     async def close(self) -> None:
         """Store what waits, then close the file."""
         await self._writer.close()
-        await self._connection.close()
         await self._view.close()
         self._nudge()
 
@@ -108,10 +108,10 @@ class SqliteLog:
     async def rewind(self, reader: str, to_ms: int) -> int:
         first = await self._view.first_since(to_ms)
 
-        async def back(writer: aiosqlite.Connection) -> None:
-            await settling.start(writer, self._sealing, reader)
+        def back(writer: sqlite3.Connection) -> None:
+            settling.start(writer, self._sealing, reader)
             if first is not None:
-                await settling.rewind(writer, reader, first)
+                settling.rewind(writer, reader, first)
 
         await self._writer.run(back)
         self._nudge()

@@ -56,7 +56,7 @@ class LogView:
         """`ConfigError` when there is no log in `folder` or `keyring` does not open it."""
         path = database.path_of(folder)
         await asyncio.to_thread(database.must_exist, path)
-        connection = await database.connect(path, writes=False)
+        connection = await database.reading(path)
         try:
             return cls(path, Sealing(await database.rooted(connection, path, keyring)), connection)
         except BaseException:

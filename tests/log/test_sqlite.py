@@ -12,6 +12,7 @@ from proxy.log import committer, sqlite, turns
 from proxy.log.base import DeadLetter, Outcome, ReaderState
 from proxy.log.sqlite import SqliteLog
 from proxy.log.view import LogView
+from proxy.log.writing import CHUNK, Writing
 from proxy.privacy.keys import Keyring, generate_key
 
 
@@ -62,7 +63,7 @@ async def test_duplicates_within_one_group_are_counted_where_they_belong(open_lo
 
 async def test_an_append_larger_than_a_group_is_stored_whole(open_log, event):
     log = await open_log()
-    many = [event(number) for number in range(committer.GROUP * 2 + 10)]
+    many = [event(number) for number in range(CHUNK * 2 + 10)]
     assert await log.append(many) == len(many)
     assert await log.append([*many, event("new")]) == 1
     assert log.transactions == 2
@@ -158,16 +159,21 @@ async def test_a_full_disk_refuses_the_whole_group_and_recovers_by_itself(open_l
 
 async def limit_pages(log, pages):
     """What a full disk looks like to SQLite; returns the former limit."""
-    ((before,),) = await log._connection.execute_fetchall("PRAGMA max_page_count")
-    await log._connection.execute_fetchall(f"PRAGMA max_page_count={pages}")
+    ((before,),) = await rows(log, "PRAGMA max_page_count")
+    await rows(log, f"PRAGMA max_page_count={pages}")
     return before
+
+
+async def rows(log, sql):
+    """What the writing connection answers."""
+    return await log._writer.run(lambda database: database.execute(sql).fetchall(), transaction=False)
 
 
 async def test_a_group_that_fails_inside_its_transaction_is_undone(open_log, event):
     log = await open_log()
     await log.append([event(0)])
     await limit_pages(log, 40)
-    many = [event(number, custom={"text": "x" * 1000}) for number in range(committer.GROUP * 2)]
+    many = [event(number, custom={"text": "x" * 1000}) for number in range(CHUNK * 2)]
     with pytest.raises(LogUnavailable):
         await log.append(many)
     assert await ids(log) == ["e-0"]
@@ -206,7 +212,7 @@ async def test_a_process_that_stops_in_the_middle_of_writing_holds_nobody_for_ev
     log = await open_log()
     lock = await asyncio.to_thread(os.open, tmp_path / "log.lock", os.O_RDWR)
     await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
-    appends = [asyncio.ensure_future(log.append([event(number)])) for number in range(committer.GROUP + 1)]
+    appends = [asyncio.ensure_future(log.append([event(number)])) for number in range(CHUNK + 1)]
     settling = asyncio.create_task(log.retry_dead())
     refused = await asyncio.gather(*appends, settling, return_exceptions=True)
     assert all(isinstance(result, LogUnavailable) and "has not moved" in str(result) for result in refused)
@@ -242,18 +248,30 @@ async def test_closing_stores_what_waits_and_refuses_the_rest(open_log, event):
     assert len(await ids(log)) == 5
 
 
-async def test_a_killed_writer_leaves_nobody_waiting(open_log, event):
+@pytest.mark.parametrize("what", [RuntimeError("odd"), MemoryError(), SystemExit()])
+async def test_whatever_goes_wrong_while_writing_is_told_and_leaves_nobody_waiting(open_log, event, monkeypatch, what):
+    def broken(*_):
+        raise what
+
     log = await open_log()
-    appends = [asyncio.ensure_future(log.append([event(number)])) for number in range(committer.GROUP + 5)]
-    await asyncio.sleep(0)
-    log._writer._task.cancel()
-    results = await asyncio.gather(*appends, return_exceptions=True)
-    assert all(isinstance(result, LogUnavailable) for result in results)
-    with pytest.raises(LogUnavailable):
-        await log.append([event("x")])
-    with pytest.raises(asyncio.CancelledError):
-        await log.close()
-    log._writer._task = asyncio.create_task(asyncio.sleep(0))
+    with monkeypatch.context() as patched:
+        patched.setattr(Writing, "_insert", broken)
+        appends = [log.append([event(number)]) for number in range(CHUNK + 5)]
+        results = await asyncio.gather(*appends, return_exceptions=True)
+    assert all(isinstance(result, LogUnavailable) and "log.db" in str(result) for result in results)
+    assert await log.append([event("x")]) == 1
+    assert await ids(log) == ["e-x"]
+
+
+async def test_a_job_that_fails_is_undone_and_its_error_belongs_to_whoever_asked(open_log):
+    def broken(database):
+        database.execute("DELETE FROM root")
+        raise KeyError("mine")
+
+    log = await open_log()
+    with pytest.raises(KeyError, match="mine"):
+        await log._writer.run(broken)
+    assert len(await rows(log, "SELECT * FROM root")) == 1
 
 
 async def test_a_damaged_body_becomes_a_dead_letter_and_holds_nobody_up(open_log, event, outsider):
@@ -340,7 +358,7 @@ def contents(folder):
 async def test_erased_bytes_are_overwritten_in_the_file(open_log, event, tmp_path):
     log = await open_log()
     await log.append([event(number, visitor="v", custom={"text": "x" * 500}) for number in range(20)])
-    bodies = [row[0] for row in await log._connection.execute_fetchall("SELECT body FROM event")]
+    bodies = [row[0] for row in await rows(log, "SELECT body FROM event")]
     assert await log.erase("v") == 20
     await log.close()
     raw = (await asyncio.to_thread(contents, tmp_path))["log.db"]
@@ -372,7 +390,7 @@ async def test_a_view_reads_while_the_service_writes_and_changes_nothing(open_lo
 
 async def test_a_log_that_can_no_longer_be_read_is_unavailable(open_log, event):
     log = await open_log()
-    await log._connection.execute_fetchall("DROP TABLE reader")
+    await rows(log, "DROP TABLE reader")
     with pytest.raises(LogUnavailable, match=r"reading .*log\.db"):
         await log.read("meta", 1)
 
