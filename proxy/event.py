@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -183,9 +183,5 @@ def decode_event(raw: bytes) -> Event:
     return _decoder.decode(raw)
 
 
-S = TypeVar("S", bound=msgspec.Struct)
-
-
-def replace(struct: S, **changes: Any) -> S:
-    """A copy with some fields changed; a shorter name for what every step does."""
-    return msgspec.structs.replace(struct, **changes)
+replace = msgspec.structs.replace
+"""A copy with some fields changed; a shorter name for what every step does."""

@@ -574,6 +574,14 @@ def test_custom_is_read_the_usual_way_when_nothing_in_the_body_is_empty():
     assert usually == long
 
 
+@pytest.mark.parametrize("price", [10**13, 10**16, -(10**16), 9_999_999_999_999, 10**13 + 1])
+def test_amounts_of_too_many_digits_are_refused_either_way(price):
+    usually, long = both_ways(
+        compact({"events": [{"name": "x", "data": {"items": [{"price": price}], "value": price}}]})
+    )
+    assert usually is None or usually == long
+
+
 def test_the_landing_is_read_either_way():
     page = Page(url="https://www.shop.example/")
     expected = Landing(seed="0123456789abcdef0123", at=NOW - 5_000, page=page)

@@ -62,7 +62,7 @@ def make_app(
     app[PATIENCE] = Patience(head_s=limits.head_s, answer_s=limits.body_s)
     at, prefix = app.router.add_route, paths.prefix
     at("POST", prefix + paths.events, events.post)
-    app[LANE] = Lane.to(prefix + paths.events, events)
+    app[LANE] = Lane(prefix + paths.events, events, config.settings.listen.client_ip_header)
     at("OPTIONS", prefix + paths.events, events.preflight)
     for path, handler in (
         (prefix + paths.script, current_script),

@@ -27,7 +27,7 @@ from proxy.collector.limits import TooMany
 from proxy.collector.origin import PREFLIGHT_LINES, cors_lines
 from proxy.collector.reception import Reception
 from proxy.collector.store import Storing
-from proxy.collector.visit import Headers, Visit, connection_of, text_of
+from proxy.collector.visit import Headers, Manner, Visit, connection_of, text_of
 from proxy.errors import LogUnavailable, WireError
 from proxy.observe.metrics import requests_refused
 from proxy.wire import Parsed, RefusedEvent, parse
@@ -64,6 +64,9 @@ class Events:
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
 
+    def manner(self, headers: Headers) -> Manner:
+        return self._reception.manner(headers)
+
     async def preflight(self, request: web.Request) -> web.StreamResponse:
         """A browser asks first when a page sends more than `text/plain`; our own script never makes it ask."""
         origin = request.headers.get("Origin")
@@ -86,7 +89,9 @@ class Events:
         await asyncio.wait([answer.storing.known])
         return answer.reply()
 
-    def admit(self, headers: Headers, peer: str | None, scheme: str) -> tuple[Visit, bytes] | Reply:
+    def admit(
+        self, headers: Headers, peer: str | None, scheme: str, manner: Manner | None = None
+    ) -> tuple[Visit, bytes] | Reply:
         """Who sends, and the CORS lines of the answer; or the answer, when they may not. No body is read before."""
         reception = self._reception
         now_ms = reception.clock()
@@ -100,7 +105,7 @@ class Events:
         origin = headers.get("Origin")
         if not reception.origins.permits_page(origin, headers.get("Sec-Fetch-Site")):
             return self._foreign(headers, now_ms)
-        visit, cors = reception.browser(headers, peer, scheme, now_ms), cors_lines(origin)
+        visit, cors = reception.browser(headers, peer, scheme, now_ms, manner=manner), cors_lines(origin)
         return _refuse(visit.answer, visit.reason, now_ms, cors) if isinstance(visit, TooMany) else (visit, cors)
 
     def take(self, visit: Visit, cors: bytes, body: bytes) -> Reply | Later:

@@ -1,9 +1,9 @@
 """`POST /e` without aiohttp's Request, Response, routing and tasks: the express lane.
 
-A connection hands the lane a chunk of bytes. Is it one whole request as browsers and proxies usually write it (`read`),
-it goes to the same `Events` the ordinary route uses, and the answer is the same bytes. Anything else, in any detail,
-goes to aiohttp untouched; so the lane never refuses, never repairs and never guesses. All of tests/collector runs
-through both.
+A connection hands the lane a chunk of bytes. Is it one whole request as browsers and proxies usually write it
+(`heads.py`), it goes to the same `Events` the ordinary route uses, and the answer is the same bytes. Anything else, in
+any detail, goes to aiohttp untouched; so the lane never refuses, never repairs and never guesses. All of
+tests/collector runs through both.
 
 It must not mistake the middle of a request for its beginning. Hence it looks at a chunk only when aiohttp has had
 nothing of this connection yet, or waits for a next request (what came before is answered, bodies included) and the
@@ -14,11 +14,10 @@ connection therefore stays with aiohttp until it brings one without a body.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, cast
 
-import msgspec
 from aiohttp import web
 
 from proxy.clock import system_clock
@@ -26,28 +25,21 @@ from proxy.collector.answers import Answer, Reply, RequestRefusal
 from proxy.collector.bad_http import HEAD_MAX, HEAD_TOO_LARGE, unreadable
 from proxy.collector.door import DOOR, FULL, Door
 from proxy.collector.events import MAX_BODY, Events, Later
+from proxy.collector.heads import OWN, Heads
 from proxy.observe.metrics import requests_refused
 
-_LONGEST_HEAD = 8_000  # characters; a longer head is rare, and read by aiohttp
-_MOST_HEADERS = 60
-_UNUSUAL = frozenset(
-    {"transfer-encoding", "content-encoding", "expect", "upgrade", "sec-websocket-key1", "trailer", "te"}
-)
-_PRINTABLE = bytes(range(32, 127))
 _END = b"\r\n\r\n"
 
 A = TypeVar("A")
 
 
-class Lane(msgspec.Struct, frozen=True):
+class Lane:
     """Where the lane leads: which requests it takes, and who answers them."""
 
-    first_line: bytes  # with its line end
-    events: Events
-
-    @classmethod
-    def to(cls, path: str, events: Events) -> Lane:
-        return cls(f"POST {path} HTTP/1.1\r\n".encode(), events)
+    def __init__(self, path: str, events: Events, client_ip_header: str | None = None) -> None:
+        own = OWN if client_ip_header is None else (*OWN, client_ip_header)
+        self.heads = Heads(f"POST {path} HTTP/1.1\r\n".encode(), events.manner, own)
+        self.events = events
 
 
 LANE = web.AppKey("lane", Lane)
@@ -73,61 +65,6 @@ class _Server(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         return Connection(self, self._lane, self._door, loop=self._loop, **self._kwargs)
-
-
-class Lines:
-    """The headers of a usual request: plain ASCII, each name once."""
-
-    __slots__ = ("_fields",)
-
-    def __init__(self, fields: dict[str, str]) -> None:
-        """`fields` by lower-case name."""
-        self._fields = fields
-
-    def get(self, key: str, /) -> str | None:
-        return self._fields.get(key.lower())
-
-    def getall(self, key: str, default: Sequence[str], /) -> Sequence[str]:
-        value = self._fields.get(key.lower())
-        return default if value is None else (value,)
-
-
-class Usual(msgspec.Struct, frozen=True):
-    headers: Lines
-    body: bytes
-
-
-def read(chunk: bytes, first_line: bytes) -> Usual | None:
-    """The one whole usual request that `chunk` is. None: something else, or perhaps something else."""
-    if not chunk.startswith(first_line):
-        return None
-    end = chunk.find(_END, len(first_line), _LONGEST_HEAD)
-    if end < 0:
-        return None
-    head = chunk[len(first_line) : end]
-    lines = head.decode("latin-1").split("\r\n")
-    if head.translate(None, _PRINTABLE) != b"\r\n" * (len(lines) - 1):
-        return None
-    fields = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon:
-            return None
-        fields[name.lower()] = value.strip(" ")
-    body = chunk[end + len(_END) :]
-    if (
-        len(fields) != len(lines)  # a name came twice
-        or len(lines) > _MOST_HEADERS
-        or "" in fields
-        or not "".join(fields).replace("-", "").isalnum()
-        or "host" not in fields
-        or not _UNUSUAL.isdisjoint(fields)
-        or fields.get("connection", "keep-alive") != "keep-alive"
-        or fields.get("content-length") != str(len(body))
-        or not 0 < len(body) <= MAX_BODY
-    ):
-        return None
-    return Usual(Lines(fields), body)
 
 
 class Connection(web.RequestHandler):
@@ -213,11 +150,10 @@ class Connection(web.RequestHandler):
 
     def _take(self, data: bytes) -> bool:
         lane = self._lane
-        if lane is None or (usual := read(data, lane.first_line)) is None:
+        if lane is None or (answer := self._guarded(lane.events, partial(self._answer, lane, data))) is None:
             return False
         self._request_count += 1
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        answer = self._guarded(lane.events, partial(self._answer, lane.events, usual))
         if isinstance(answer, Later):
             self._under_way = answer.storing.known
             self._under_way.add_done_callback(partial(self._settled, lane.events, answer))
@@ -225,8 +161,12 @@ class Connection(web.RequestHandler):
             self._send(answer)
         return True
 
-    def _answer(self, events: Events, usual: Usual) -> Reply | Later:
-        admitted = events.admit(usual.headers, self._ip, "http" if self.ssl_context is None else "https")
+    def _answer(self, lane: Lane, data: bytes) -> Reply | Later | None:
+        usual = lane.heads.read(data, MAX_BODY)
+        if usual is None:
+            return None
+        events, scheme = lane.events, "http" if self.ssl_context is None else "https"
+        admitted = events.admit(usual.headers, self._ip, scheme, usual.told)
         return admitted if isinstance(admitted, Reply) else events.take(*admitted, usual.body)
 
     def _settled(self, events: Events, later: Later, _: asyncio.Future[int]) -> None:

@@ -53,7 +53,7 @@ class Pixel:
         if not self._is_ours(url, request.headers.get("Sec-Fetch-Site")):
             requests_refused.labels(RequestRefusal.ORIGIN).inc()
             return _GIF.reply(now_ms)
-        visit = reception.browser(request.headers, *connection_of(request), now_ms, "pixel")
+        visit = reception.browser(request.headers, *connection_of(request), now_ms, source="pixel")
         if isinstance(visit, TooMany):
             requests_refused.labels(visit.reason).inc()
             return visit.answer.reply(now_ms)

@@ -14,7 +14,7 @@ from proxy.collector.origin import Origins
 from proxy.collector.pipeline import Rulebook, collect
 from proxy.collector.senders import IngestKeys
 from proxy.collector.store import Left, Store, Storing
-from proxy.collector.visit import Headers, Visit, bot_signals, client_of, is_https
+from proxy.collector.visit import Headers, Manner, Visit, address_of, manner_of
 from proxy.collector.whereabouts import Whereabouts
 from proxy.config.load import Config
 from proxy.event import Client, replace
@@ -74,14 +74,27 @@ class Reception:
             is_trusted=True,
         )
 
+    def manner(self, headers: Headers) -> Manner:
+        return manner_of(headers, self.settings.cookie.domain)
+
     def browser(
-        self, headers: Headers, peer: str | None, scheme: str, received_ms: int, source: str = "browser"
+        self,
+        headers: Headers,
+        peer: str | None,
+        scheme: str,
+        received_ms: int,
+        *,
+        source: str = "browser",
+        manner: Manner | None = None,
     ) -> Visit | TooMany:
-        """A request as a browser makes it. `peer`, `scheme`: of the connection itself."""
-        client = self.client(headers, peer)
+        """A request as a browser makes it. `peer`, `scheme`: of the connection itself; of a trusted proxy's connection
+        its word counts. `manner`: that of the headers, if known already."""
+        manner = manner or self.manner(headers)
+        client = self.client(headers, peer, manner)
         if (too_many := self.limits.take(client.ip, received_ms)) is not None:
             return too_many
-        is_bot, is_prefetch = bot_signals(headers, client)
+        if manner.forwarded_scheme and peer in self.proxies:
+            scheme = manner.forwarded_scheme
         identity = read(headers.get("Cookie") or "", self._codec, self._keep, received_ms)
         if identity.sent:
             self._count_unusable(identity)
@@ -89,27 +102,34 @@ class Reception:
             received_ms=received_ms,
             source=source,
             client=client,
-            domain=cookie_domain(headers.get("Host") or "", self.settings.cookie.domain),
-            is_secure=is_https(headers, peer, self.proxies, scheme),
-            is_prefetch=is_prefetch,
-            is_bot=is_bot,
-            has_gpc=headers.get("Sec-GPC") == "1",
-            has_dnt=headers.get("DNT") == "1",
+            domain=manner.domain,
+            is_secure=scheme == "https",
+            is_prefetch=manner.is_prefetch,
+            is_bot=manner.is_bot,
+            has_gpc=manner.has_gpc,
+            has_dnt=manner.has_dnt,
             identity=identity,
             mint=self.mint,
         )
 
     def stranger(self, headers: Headers, peer: str | None, received_ms: int) -> TooMany | None:
         """A request that will be refused: it counts too, so that nobody tries keys without end."""
-        client = client_of(headers, peer, self.proxies, self.settings.listen.client_ip_header)
-        return self.limits.take(client.ip, received_ms)
+        return self.limits.take(self._address(headers, peer), received_ms)
 
-    def client(self, headers: Headers, peer: str | None) -> Client:
+    def client(self, headers: Headers, peer: str | None, manner: Manner | None = None) -> Client:
         """Who is at the other end, and where that is when something can tell."""
-        client = client_of(headers, peer, self.proxies, self.settings.listen.client_ip_header)
-        if not self._where.can_tell:
-            return client
-        return replace(client, region=self._where.of(headers, peer, client.ip))
+        manner = manner or self.manner(headers)
+        ip = self._address(headers, peer)
+        return Client(
+            ip=ip,
+            user_agent=manner.user_agent,
+            mobile=manner.mobile,
+            platform=manner.platform,
+            region=self._where.of(headers, peer, ip) if self._where.can_tell else None,
+        )
+
+    def _address(self, headers: Headers, peer: str | None) -> str | None:
+        return address_of(headers, peer, self.proxies, self.settings.listen.client_ip_header)
 
     def take(self, visit: Visit, parsed: Parsed) -> tuple[list[bytes], Storing | None]:
         """Collect, and hand to the log: the `Set-Cookie` lines for the answer, and what has to be on disk before it is

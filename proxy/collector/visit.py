@@ -11,7 +11,7 @@ from aiohttp import web
 from proxy.collector.bots import is_crawler, is_prefetch
 from proxy.collector.client_ip import TrustedProxies
 from proxy.event import Client
-from proxy.identity.cookie_domain import CookieDomain
+from proxy.identity.cookie_domain import CookieDomain, cookie_domain
 from proxy.identity.identity import Identity
 from proxy.wire import Landing
 
@@ -61,30 +61,42 @@ def readable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def client_of(headers: Headers, peer: str | None, proxies: TrustedProxies, ip_header: str | None) -> Client:
-    """Who is at the other end of the connection, or behind the proxies there."""
-    ip: str | None = peer
-    if peer is None or peer in proxies:
-        stated = headers.get(ip_header) if ip_header is not None else None
-        ip = proxies.client_ip(peer, headers.getall("X-Forwarded-For", ()), stated)
-    platform = text_of(headers, "Sec-CH-UA-Platform")
-    return Client(
-        ip=ip,
-        user_agent=text_of(headers, "User-Agent"),
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
+    """What headers say, cookies and addresses aside: the same in one request of a browser as in the next."""
+
+    user_agent: str | None
+    mobile: bool | None
+    platform: str | None
+    domain: CookieDomain  # where cookies of the answer belong
+    forwarded_scheme: str  # of the browser's own request, as a proxy tells it; "": not told
+    is_bot: bool
+    is_prefetch: bool
+    has_gpc: bool
+    has_dnt: bool
+
+
+def manner_of(headers: Headers, cookie_setting: str) -> Manner:
+    """Reads none of `proxy.collector.heads.OWN`. `cookie_setting`: `cookie.domain`."""
+    user_agent, platform = text_of(headers, "User-Agent"), text_of(headers, "Sec-CH-UA-Platform")
+    return Manner(
+        user_agent=user_agent,
         mobile=_MOBILE.get(headers.get("Sec-CH-UA-Mobile")),
         platform=platform.strip('"') or None if platform else None,
+        domain=cookie_domain(headers.get("Host") or "", cookie_setting),
+        forwarded_scheme=(headers.get("X-Forwarded-Proto") or "").partition(",")[0].strip().lower(),
+        is_bot=is_crawler(user_agent),
+        is_prefetch=is_prefetch(headers.get("Sec-Purpose") or headers.get("Purpose")),
+        has_gpc=headers.get("Sec-GPC") == "1",
+        has_dnt=headers.get("DNT") == "1",
     )
 
 
 _MOBILE: Mapping[str | None, bool] = {"?1": True, "?0": False}
 
 
-def is_https(headers: Headers, peer: str | None, proxies: TrustedProxies, scheme: str) -> bool:
-    """Did the browser speak https? Behind a trusted proxy its word counts, else that of our own socket."""
-    told = headers.get("X-Forwarded-Proto") if peer in proxies else None
-    return (told.partition(",")[0].strip().lower() if told else scheme) == "https"
-
-
-def bot_signals(headers: Headers, client: Client) -> tuple[bool, bool]:
-    """Is it a crawler; is it a document fetched ahead of time."""
-    return is_crawler(client.user_agent), is_prefetch(headers.get("Sec-Purpose") or headers.get("Purpose"))
+def address_of(headers: Headers, peer: str | None, proxies: TrustedProxies, ip_header: str | None) -> str | None:
+    """Who is at the other end of the connection, or behind the proxies there."""
+    if peer is not None and peer not in proxies:
+        return peer
+    stated = headers.get(ip_header) if ip_header is not None else None
+    return proxies.client_ip(peer, headers.getall("X-Forwarded-For", ()), stated)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 COOKIE_MAX_AGE_S = 7_776_000
 """Both cookies live 90 days, counted from the last answer that set them."""
@@ -26,6 +27,9 @@ _FBP = re.compile(rf"{_HEAD}([0-9]{{1,20}})(?:\.{_MARK})?")
 _URL_MARKS = re.compile(r"(?:\.AQ[EIMQUY][A-D]A[A-Za-z0-9_-]{3})+\Z")
 _ADDRESS_MARKS = re.compile(rf"(?:\.{_MARK})+\Z")
 
+_REMEMBERED = 4096
+"""Values whose reading is remembered: one request reads the same `fbc` five times, 0.5 us each."""
+
 _SECONDS_BELOW = 10**11  # a smaller number is no plausible time in ms: somebody wrote seconds
 
 
@@ -34,10 +38,21 @@ def valid_fbclid(value: str) -> bool:
     return _FBCLID.fullmatch(value) is not None
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _read(value: str) -> tuple[int, str] | None:
+    """When an `fbc` (or an `fbp`, which has its shape) came to be, in ms, and the click in it; None: it is none."""
+    match = _FBC.fullmatch(value)
+    if match is None:
+        return None
+    time = int(match[1])
+    return time * 1000 if time < _SECONDS_BELOW else time, match[2]
+
+
 def valid_fbc(value: str) -> bool:
-    return _FBC.fullmatch(value) is not None
+    return _read(value) is not None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def valid_fbp(value: str) -> bool:
     return _FBP.fullmatch(value) is not None
 
@@ -57,17 +72,14 @@ def fbp(random_number: int, now_ms: int, subdomain_index: int = 1) -> str:
 
 def fbclid_of(value: str) -> str | None:
     """The click inside an `fbc`: the *fourth* part, never "what follows the last dot". None: not a valid `fbc`."""
-    match = _FBC.fullmatch(value)
-    return match[2] if match else None
+    found = _read(value)
+    return found and found[1]
 
 
 def created_at_ms(value: str) -> int | None:
     """When a valid `fbc` or `fbp` came to be; None for anything else. Values made in seconds are put right."""
-    match = _FBC.fullmatch(value)  # every fbp has the shape of an fbc
-    if match is None:
-        return None
-    time = int(match[1])
-    return time * 1000 if time < _SECONDS_BELOW else time
+    found = _read(value)
+    return found and found[0]
 
 
 def newest_fbc(values: Iterable[str]) -> str | None:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, defstruct
 from msgspec.structs import asdict
 
-from proxy.event import Consent, ConsentState, Data, Event, Item, Page, User
+from proxy.event import Consent, ConsentState, Data, Event, Item, Page, User, replace
 from proxy.vocabulary import canonical
 from proxy.wire import readers as r, sections as s
 from proxy.wire.parsed import MAX_EVENTS, SEED_MIN, Landing, Parsed
@@ -128,9 +128,9 @@ def _event(envelope: Any, given: Any, times: Times, source: str, event_id: str) 
         raise Unreadable("not usual", r.Reason.MISSING)
     time = times.event(given.time)
     parts: dict[str, Any] = {}
-    if page := _merged(envelope.page, given.page):
-        parts["page"] = Page(**page)
-    if user := _merged(envelope.user, given.user):
+    if (page := _merged(envelope.page, given.page)) is not None:
+        parts["page"] = _page(page)
+    if (user := _merged(envelope.user, given.user)) is not None:
         parts["user"] = _user(user)
     if given.data is not None:
         parts["data"] = _data(given.data)
@@ -147,43 +147,87 @@ def _landing(given: Any, times: Times) -> Landing | None:
     return Landing(seed=given.seed, at=times.landing(given.at), page=Page(url=given.url, referrer=given.referrer))
 
 
-def _merged(shared: Any, own: Any) -> dict[str, Any] | None:
-    if own is None:
-        return None if shared is None else asdict(shared)
-    if shared is None:
-        return asdict(own)
+def _merged(shared: Any, own: Any) -> Any:
+    if shared is None or own is None:
+        return shared if own is None else own
     stated = {field: value for field, value in asdict(own).items() if value}
     if not stated:
         raise Unreadable("an empty object: shared, or nobody?", r.Reason.MISSING)
-    return {**asdict(shared), **stated}
+    return replace(shared, **stated)
 
 
-def _user(fields: dict[str, Any]) -> User:
-    for field in ("email", "phone", "external_id"):
-        if type(fields[field]) is str:
-            fields[field] = (fields[field],)
-    return User(**fields)
+# Field by field, because a struct made from a dict takes two to three times as long (a page 0.12 against 0.35 us). That
+# none is forgotten is seen by the property test.
+def _page(given: Any) -> Page:
+    return Page(
+        url=given.url,
+        referrer=given.referrer,
+        title=given.title,
+        language=given.language,
+        screen=given.screen,
+        viewport=given.viewport,
+    )
 
 
-_AMOUNTS = tuple(field for field, reader in s.DATA.items() if reader is r.amount)
+def _user(given: Any) -> User:
+    return User(
+        email=_keys(given.email),
+        phone=_keys(given.phone),
+        external_id=_keys(given.external_id),
+        first_name=given.first_name,
+        last_name=given.last_name,
+        street=given.street,
+        city=given.city,
+        state=given.state,
+        zip=given.zip,
+        country=given.country,
+        gender=given.gender,
+        birth_date=given.birth_date,
+    )
+
+
+def _keys(given: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (given,) if type(given) is str else given  # type: ignore[return-value] # a subclass of str does not come
+
+
 _ONE, _TENTH, _CENT = Decimal(1), Decimal("0.1"), Decimal("0.01")
+_FEW_DIGITS = Decimal(10**13)  # below it 15 at most, with cents
 
 
 def _amount(value: Decimal | None) -> Decimal | None:
-    if value is None or value.same_quantum(_CENT) or value.same_quantum(_ONE) or value.same_quantum(_TENTH):
+    if value is None:
+        return None
+    is_money = value.same_quantum(_CENT) or value.same_quantum(_ONE) or value.same_quantum(_TENTH)
+    if is_money and -_FEW_DIGITS < value < _FEW_DIGITS:
         return value
     return r.amount(value)
 
 
 def _data(given: Any) -> Data:
-    fields = asdict(given)
-    for field in _AMOUNTS:
-        if fields[field] is not None:
-            fields[field] = _amount(fields[field])
-    if fields["currency"] is not None:
-        fields["currency"] = r.currency(fields["currency"])
-    fields["items"] = tuple([_item(item) for item in given.items])
-    return Data(**fields)
+    currency = given.currency
+    return Data(
+        value=_amount(given.value),
+        currency=currency if currency in _CURRENCIES else r.currency(currency),
+        order_id=given.order_id,
+        items=tuple([_item(item) for item in given.items]),
+        search_term=given.search_term,
+        coupon=given.coupon,
+        shipping=_amount(given.shipping),
+        tax=_amount(given.tax),
+        predicted_ltv=_amount(given.predicted_ltv),
+        net_revenue=_amount(given.net_revenue),
+        status=given.status,
+        num_items=given.num_items,
+        content_ids=given.content_ids,
+        content_type=given.content_type,
+        content_name=given.content_name,
+        content_category=given.content_category,
+        delivery_category=given.delivery_category,
+        description=given.description,
+    )
+
+
+_CURRENCIES = frozenset({None, "EUR", "USD", "GBP", "CHF"})  # as they should be, and often are
 
 
 def _item(item: Any) -> Item:
@@ -199,7 +243,11 @@ def _item(item: Any) -> Item:
 
 
 def _consent(given: Any, times: Times, time: int) -> Consent:
-    fields = asdict(given)
-    if given.time is not None:
-        fields["time"] = times.earlier(given.time, time, "consent", "time")
-    return Consent(**fields)
+    return Consent(
+        marketing=given.marketing,
+        analytics=given.analytics,
+        personalization=given.personalization,
+        sale=given.sale,
+        source=given.source,
+        time=None if given.time is None else times.earlier(given.time, time, "consent", "time"),
+    )

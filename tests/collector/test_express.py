@@ -8,18 +8,15 @@ import json
 
 import pytest
 import structlog
-from aiohttp.http_parser import HttpRequestParser
-from hypothesis import given, strategies as st
 
 from proxy.collector.bad_http import server_logger
 from proxy.collector.events import Events
-from proxy.collector.express import ExpressRunner, read
+from proxy.collector.express import ExpressRunner
 from proxy.collector.reception import Reception
 
 ORIGIN = "https://www.shop.example"
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 FIRST = b"POST /e HTTP/1.1\r\n"
-NOT_ASCII = "\u00fc".encode()
 
 
 def body(number=1, **more):
@@ -96,92 +93,6 @@ async def dial():
 
 
 OK = b"HTTP/1.1 204 No Content"
-
-
-# Reading
-
-
-def test_a_usual_request_is_read():
-    usual = read(request(b"{}", b"cookie:  a=b ", b"Connection: keep-alive"), FIRST)
-    assert (usual.body, usual.headers.get("Cookie"), usual.headers.get("Origin")) == (b"{}", "a=b", ORIGIN)
-    assert (usual.headers.get("Referer"), usual.headers.getall("X-Forwarded-For", ())) == (None, ())
-
-
-@pytest.mark.parametrize(
-    "chunk",
-    [
-        b"",
-        FIRST,
-        request(b"{}", first=b"POST /e HTTP/1.0\r\n"),
-        request(b"{}", first=b"POST /e?x=1 HTTP/1.1\r\n"),
-        request(b"{}", first=b"GET /e HTTP/1.1\r\n"),
-        request(b""),
-        request(b"{}", length=1),
-        request(b"{}", length=3),
-        request(b"{}", b"Content-Length: 2"),
-        FIRST + b"Host: a\r\nContent-Length: +2\r\n\r\n{}",
-        request(b"{}", b"Transfer-Encoding: chunked"),
-        request(b"{}", b"Content-Encoding: gzip"),
-        request(b"{}", b"Expect: 100-continue"),
-        request(b"{}", b"Upgrade: websocket"),
-        request(b"{}", b"Connection: close"),
-        request(b"{}", b"Cookie: a=1", b"cookie: b=2"),
-        request(b"{}", b"Cookie: a=" + NOT_ASCII),
-        request(b"{}", b"Cookie: a=1\n X: 2"),
-        request(b"{}", b"Cookie: a=1\rX: 2"),
-        request(b"{}", b"Cookie: a\t=1"),
-        request(b"{}", b" folded: 1"),
-        request(b"{}", b"Transfer-Encoding : chunked"),
-        request(b"{}", b"no colon"),
-        request(b"{}", b"nocolon"),
-        request(b"{}", b": no name"),
-        request(b"{}", b"X-Long: " + b"a" * 8_000),
-        request(b"{}", *(b"X-%d: 1" % number for number in range(100))),
-        FIRST + b"Origin: a\r\nContent-Length: 2\r\n\r\n{}",
-        request(b"{}") + b"P",
-        request(b"{}") + request(b"{}"),
-    ],
-)
-def test_anything_else_is_not(chunk):
-    assert read(chunk, FIRST) is None
-
-
-class _Nobody:
-    """What a parser wants of its connection."""
-
-    def __getattr__(self, _):
-        return lambda *_, **__: None
-
-
-def by_aiohttp(chunk):
-    parser = HttpRequestParser(_Nobody(), asyncio.get_running_loop(), 2**16, auto_decompress=False)
-    messages, upgraded, tail = parser.feed_data(chunk)
-    assert (len(messages), upgraded, tail) == (1, False, b"")
-    message, payload = messages[0]
-    assert payload.is_eof()
-    return message, b"".join(payload._buffer)
-
-
-WHOLE = request(body(), b"Accept: */*", b"Cookie: _fh=abc; _fbp=fb.1.2.3", b"Sec-Fetch-Site: same-site")
-BYTES = st.sampled_from([bytes([byte]) for byte in b" \t\r\n:;,-_0aZ\x00\x7f\x80\"'"] + [b"\r\n", b": ", b"Te: x\r\n"])
-
-
-@given(st.lists(st.tuples(st.integers(0, len(WHOLE)), st.integers(0, 3), BYTES), max_size=4))
-def test_what_it_reads_aiohttp_reads_the_same(changes):
-    chunk = WHOLE
-    for at, removed, added in changes:
-        chunk = chunk[:at] + added + chunk[at + removed :]
-    usual = read(chunk, FIRST)
-    if usual is None:
-        return
-
-    async def compare():
-        message, content = by_aiohttp(chunk)
-        assert (message.method, message.path, message.should_close) == ("POST", "/e", False)
-        assert {name.lower(): value for name, value in message.headers.items()} == usual.headers._fields
-        assert content == usual.body
-
-    asyncio.run(compare())
 
 
 # Over a socket
@@ -355,7 +266,7 @@ async def test_a_connection_given_another_handler_leaves_the_lane(start, dial, o
 
 
 async def test_a_fault_of_ours_is_500_logged_without_its_text_and_closes(start, dial, monkeypatch):
-    def broken(*_):
+    def broken(*_, **__):
         raise RuntimeError("ann@example.com")
 
     site = await start()
