@@ -14,7 +14,7 @@ const inside = (folder) =>
     .filter((file) => file.endsWith('.js'))
     .map((file) => join(folder, file));
 rmSync(BUILT, { recursive: true, force: true });
-for (const name of ['tracker.js', ...inside('parts'), ...inside('modules')]) {
+for (const name of ['tracker.js', ...inside('parts'), ...inside('modules'), ...inside('banners')]) {
   const source = readFileSync(join(STATIC, name));
   const { code } = transformSync(source, { minify: true, target: 'es2017', legalComments: 'none' });
   mkdirSync(dirname(join(BUILT, name)), { recursive: true });

@@ -5,7 +5,7 @@ import gzip
 import brotli
 
 from proxy.collector.compose import CORE, CORE_BUDGET, WHOLE_BUDGET, compose, file_of, minified, source, strip, told
-from proxy.config.modules import Module, Part
+from proxy.config.modules import Banner, Module, Part
 from proxy.config.tracker import TrackerSettings
 
 
@@ -18,7 +18,8 @@ def row(name: str, text: str, budget: int) -> None:
 built = minified(CORE) is not None
 print("tracker script,", "minified" if built else "without comments (no build here; `scripts/setup test` makes one)")
 row(CORE, minified(CORE) or strip(source(CORE)), CORE_BUDGET)
-for piece in (*Part, *Module):
+for piece in (*Part, *Module, *Banner):
     row(file_of(piece), minified(file_of(piece)) or strip(source(file_of(piece))), piece.budget)
-whole = compose({"global": "firsthand"}, {module: told(TrackerSettings(), module) for module in Module})
-row("everything, as served", whole, WHOLE_BUDGET)
+modules = {module: told(TrackerSettings(), module) for module in Module}
+modules[Module.BANNERS] |= {"names": [max(Banner, key=lambda banner: len(source(file_of(banner))))]}
+row("everything, one banner", compose({"global": "firsthand"}, modules), WHOLE_BUDGET)

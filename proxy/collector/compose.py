@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from proxy.config.consent import Signal
-from proxy.config.modules import Module, Part
+from proxy.config.modules import Banner, Module, Part
 from proxy.config.settings import Settings
 from proxy.config.tracker import TrackerSettings
 from proxy.event import Consent, Purpose, encode_json
@@ -68,8 +68,11 @@ def minified(name: str) -> str | None:
     return text if first == f"// {hashlib.sha256(source(name).encode()).hexdigest()}" else None
 
 
-def file_of(piece: Module | Part) -> str:
-    return f"{'parts' if isinstance(piece, Part) else 'modules'}/{piece}.js"
+def file_of(piece: Module | Part | Banner) -> str:
+    return f"{_FOLDERS[type(piece)]}/{piece}.js"
+
+
+_FOLDERS = {Part: "parts", Module: "modules", Banner: "banners"}
 
 
 def compose(core: Mapping[str, Any], modules: Mapping[Module, Mapping[str, Any]], *, build: bool = True) -> str:
@@ -82,7 +85,10 @@ def compose(core: Mapping[str, Any], modules: Mapping[Module, Mapping[str, Any]]
     parts = {part for module in modules for part in module.parts}
     pieces = [piece(file_of(part), _PARTS_ARE_TOLD.get(part, {})) for part in Part if part in parts]
     pieces.append(piece(CORE, core))
-    pieces += [_ALONE % piece(file_of(module), modules[module]) for module in Module if module in modules]
+    for module in (module for module in Module if module in modules):
+        pieces.append(_ALONE % piece(file_of(module), modules[module]))
+        if module is Module.BANNERS:
+            pieces += [_ALONE % piece(file_of(Banner(name)), {}) for name in modules[module].get("names", ())]
     return (_WHOLE % "".join(pieces)).replace(_GLOBAL, core["global"])
 
 

@@ -1,7 +1,8 @@
 """The modules of the tracker script: their names, what each may weigh, and the parts they share.
 
 One row here and one file `proxy/static/modules/<name>.js` make a module. What it can be told stands in a section of
-its name in `proxy/config/tracker.py`, where it needs any; everybody else asks this table.
+its name in `proxy/config/tracker.py`, where it needs any; everybody else asks this table. One line in `Banner` and one
+file `proxy/static/banners/<name>.js` make an adapter for a consent banner.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ class Module(StrEnum):
     """Name, budget, parts. In this order they run on the page, whatever the order in the configuration."""
 
     REGION = "region", 400
+    TCF = "tcf", 450
+    GPP = "gpp", 475
+    CONSENT_MODE = "consent_mode", 450
+    BANNERS = "banners", 400
     DATALAYER = "datalayer", 750, Part.ACTIONS
     FBQ = "fbq", 300, Part.ACTIONS, Part.CALLS
     IDS = "ids", 640, Part.ACTIONS, Part.CALLS
@@ -52,3 +57,24 @@ class Module(StrEnum):
         module.budget = budget
         module.parts = parts
         return module
+
+
+class Banner(StrEnum):
+    """Consent banners that the module `banners` can listen to; only those that are named get into the script."""
+
+    COOKIEBOT = "cookiebot"
+    ONETRUST = "onetrust"
+    USERCENTRICS = "usercentrics"
+    COOKIEFIRST = "cookiefirst"
+    DIDOMI = "didomi"
+    KLARO = "klaro"
+    COOKIECONSENT = "cookieconsent"
+    COOKIEYES = "cookieyes"
+    COMPLIANZ = "complianz"
+    SHOPIFY = "shopify"
+    WORDPRESS = "wordpress"
+
+    @property
+    def budget(self) -> int:
+        """As of a part; the same for all."""
+        return 475

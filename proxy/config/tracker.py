@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from proxy.config.modules import Module
-from proxy.config.section import Section
+from proxy.config.modules import Banner, Module
+from proxy.config.section import Section, misplaced
 
 _IDENTIFIER = r"^[A-Za-z_$][A-Za-z0-9_$]*$"
 Identifier = Annotated[str, Field(pattern=_IDENTIFIER)]
+TcfPurposes = Annotated[tuple[Annotated[int, Field(ge=1, le=24)], ...], Field(min_length=1)]
 Words = tuple[Annotated[str, Field(min_length=1, max_length=100)], ...]
 
 
@@ -62,6 +63,49 @@ class AutocaptureSettings(Section):
     """Endings of file names that make a link a download."""
 
 
+class TcfSettings(Section):
+    marketing: TcfPurposes = (1, 3, 4, 7)
+    """TCF purposes that must all have consent for marketing."""
+    analytics: TcfPurposes = (1, 8, 9, 10)
+    """TCF purposes that must all have consent for analytics."""
+    personalization: TcfPurposes = (1, 3, 4)
+    """TCF purposes that must all have consent for personalization."""
+    vendor: Annotated[int, Field(ge=1)] | None = None
+    """An id of the Global Vendor List whose consent marketing needs as well."""
+
+
+class ConsentModeSettings(Section):
+    name: Identifier = "dataLayer"
+    """The global that gtag() pushes to."""
+
+
+class BannersSettings(Section):
+    names: tuple[Banner, ...] = ()
+    """The consent banner of the site; several where the site changes from one to another."""
+    marketing: Words = (
+        "marketing",
+        "advertising",
+        "advertisement",
+        "ads",
+        "targeting",
+        "C0004",
+        "create_ads_profile",
+        "select_personalized_ads",
+        "measure_ad_performance",
+    )
+    """What the banner calls the categories that mean marketing here; of those it has, all must be granted."""
+    analytics: Words = (
+        "analytics",
+        "statistics",
+        "performance",
+        "measurement",
+        "C0002",
+        "measure_content_performance",
+        "market_research",
+    )
+    """What the banner calls the categories that mean analytics here; of those it has, all must be granted."""
+
+
 class TrackerSettings(Section):
     global_name: Identifier = "firsthand"
     """The one global name the script takes on a page."""
@@ -71,6 +115,12 @@ class TrackerSettings(Section):
     """Keep events that could not be sent in localStorage (only after consent) and send them on the next page."""
     modules: tuple[Module, ...] = ()
     """Parts of the script that are not needed everywhere; docs/tracker.md says what each does."""
+    tcf: TcfSettings = TcfSettings()
+    """IAB TCF, when `modules` names tcf."""
+    consent_mode: ConsentModeSettings = ConsentModeSettings()
+    """Google's Consent Mode, when `modules` names consent_mode."""
+    banners: BannersSettings = BannersSettings()
+    """Consent banners, when `modules` names banners."""
     datalayer: DataLayerSettings = DataLayerSettings()
     """The dataLayer bridge, when `modules` names datalayer."""
     fbq: FbqSettings = FbqSettings()
@@ -79,3 +129,12 @@ class TrackerSettings(Section):
     """Shared event ids for ttq, pintrk and snaptr, when `modules` names ids."""
     autocapture: AutocaptureSettings = AutocaptureSettings()
     """What is recorded without code, when `modules` names autocapture."""
+
+    @model_validator(mode="after")
+    def _banner_is_named(self) -> Self:
+        if Module.BANNERS in self.modules and not self.banners.names:
+            advice = f"name it: banners: {{names: [{Banner.COOKIEBOT}]}}; docs/consent.md lists them"
+            raise misplaced("banners", "the module banners is on, but no banner is named", advice)
+        if self.banners.names and Module.BANNERS not in self.modules:
+            raise misplaced("banners", "a banner is named, but its module is off", "add banners to tracker.modules")
+        return self

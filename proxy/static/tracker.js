@@ -428,6 +428,28 @@
     };
   }
 
+  function decide(given) {
+    const before = consentNow();
+    const words = given.source === 'default' ? config.consent : decided;
+    let refusing;
+    for (const purpose of ['marketing', 'analytics', 'personalization', 'sale']) {
+      const state = STATES[given[purpose]];
+      if (state === DENIED && before[purpose] !== DENIED) refusing = true;
+      if (state) words[purpose] = state;
+    }
+    words.source = given.source || 'api';
+    words.time = given.time || now();
+    if (refusing && allows(before)) {
+      // Taken back: the server hears of it at once, because only it can delete its cookies.
+      sayNo();
+      overtaken = inFlight.length;
+    }
+    if (refused()) queue = [];
+    if (!allows(before)) queue = filter(queue, (event) => event.time > now() - UNDECIDED_MS);
+    if (allows(consentNow())) resume();
+    else store([]);
+  }
+
   const commands = {
     __proto__: null,
 
@@ -455,34 +477,13 @@
     },
 
     /**
-     * Purposes not named stay as they were; without an argument nothing changes. A source `default` replaces the defaults,
-     * not the visitor's words.
+     * Purposes not named stay as they were. A source `default` replaces the defaults, not the visitor's words.
      * @param {Object<string, 'granted' | 'denied' | boolean>} [given]
-     * @returns {Consent} what holds now
+     * @returns {Consent & {gpc: boolean}} what holds now, and whether the browser sends the opt-out signal
      */
     consent(given) {
-      const before = consentNow();
-      if (!given) return before;
-      const words = given.source === 'default' ? config.consent : decided;
-      let refusing;
-      for (const purpose of ['marketing', 'analytics', 'personalization', 'sale']) {
-        const state = STATES[given[purpose]];
-        if (state === DENIED && before[purpose] !== DENIED) refusing = true;
-        if (state) words[purpose] = state;
-      }
-      words.source = given.source || 'api';
-      words.time = given.time || now();
-      if (refusing && allows(before)) {
-        // Taken back: the server hears of it at once, because only it can delete its cookies.
-        sayNo();
-        overtaken = inFlight.length;
-      }
-      if (refused()) queue = [];
-      if (!allows(before)) queue = filter(queue, (event) => event.time > now() - UNDECIDED_MS);
-      const after = consentNow();
-      if (allows(after)) resume();
-      else store([]);
-      return after;
+      if (given) decide(given);
+      return assign(consentNow(), { gpc: !!navigator.globalPrivacyControl });
     },
 
     reset() {

@@ -32,11 +32,12 @@ from tests.e2e.conftest import ADDRESS, BROWSER, CHROMIUM, FLAGS as PLAIN_FLAGS,
 from tests.e2e.edge import Edge, Passed
 
 CONFIG = """\
-site: {{origins: ["http://*.shop.example:{pages}"]}}
+site: {{origins: ["http://*.shop.example:{pages}", "http://t.shop.example:{edge}"]}}
 listen: {{host: 127.0.0.1, port: {port}, trusted_proxies: [127.0.0.1/32]}}
 admin: {{port: null}}
 data: data
 keys: ${{KEYS}}
+tracker: {{modules: [banners, gpp], banners: {{names: [cookiebot]}}}}
 relay: {{wait_s: 0.05, backoff_max_s: 1}}
 destinations:
   meta: {{kind: meta, pixel_id: "123", access_token: {token}, base_url: "{sandbox}"}}
@@ -168,7 +169,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
     pages_port, edge_port, port, sandbox_port = (free_port() for _ in range(4))
     config, key, sandbox, edge = folder / "config.yaml", generate_key(), Sandbox(), Edge(port, ADDRESS)
     sandbox_url = f"http://127.0.0.1:{sandbox_port}"
-    config.write_text(CONFIG.format(pages=pages_port, port=port, token=TOKEN, sandbox=sandbox_url))
+    config.write_text(CONFIG.format(pages=pages_port, edge=edge_port, port=port, token=TOKEN, sandbox=sandbox_url))
     pages = web.Application()
     async with AsyncExitStack() as stack:
 

@@ -91,3 +91,33 @@ async def test_only_marketing_taken_back_ends_advertising_and_keeps_the_visitor(
     assert lead.visitor.id == page_view.visitor.id
     assert (lead.click_ids, lead.browser_ids) == ({}, {})
     assert site.names == ["PageView"]
+
+
+async def test_a_banners_yes_and_its_name_are_kept_with_the_events(site, page):
+    site.pages["*"] = site.page()
+    await page.goto(site.url("/"))
+    await page.evaluate(
+        "window.Cookiebot = {hasResponse: true, consent: {method: 'explicit', marketing: true, statistics: false}};"
+        "dispatchEvent(new Event('CookiebotOnAccept'))"
+    )
+    await site.until_relayed("PageView")
+    [event] = await site.logged()
+    assert (event.consent.marketing, event.consent.analytics, event.consent.source) == (
+        "granted",
+        "denied",
+        "cookiebot",
+    )
+
+
+async def test_the_browsers_opt_out_signal_keeps_a_granted_visitor_from_being_sold(site, page, context):
+    await context.set_extra_http_headers({"Sec-GPC": "1"})
+    await page.add_init_script("Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})")
+    await page.goto(site.url("/?fbclid=AbC"))
+    await site.until(lambda: site.posts and site.posts[0].status == 204)
+    assert site.posts[0].consent["sale"] == "denied"
+    [event] = await site.logged()
+    assert (event.consent.marketing, event.consent.sale) == ("granted", "denied")
+    assert set(await jar(context)) == {"_fh"}
+    state = await page.evaluate("firsthand.consent()")
+    assert (state["gpc"], state["sale"]) == (True, "denied")
+    assert site.relayed == []

@@ -27,6 +27,20 @@ async def test_no_request_of_the_script_asks_for_a_preflight(site, page):
         assert request.answer["Cache-Control"] == "no-store"
 
 
+async def test_on_a_path_of_the_site_itself_it_works_the_same(site, page, context):
+    site.world.edge.pages["/landing"] = site.page(GRANT).replace(site.proxy, "")
+    await page.goto(f"{site.proxy}/landing?fbclid=AbC")
+    await page.wait_for_function("document.cookie.includes('_fbc=')")
+    await page.evaluate("firsthand('track', 'lead')")
+
+    def asked():
+        passed = [each for each in site.world.edge.passed if each.headers.get("Origin") == site.proxy]
+        return [(each.method, each.status) for each in passed if each.path == "/e"]
+
+    await site.until(lambda: asked() == [("POST", 204), ("POST", 204)])
+    assert set(await jar(context)) == {"_fh", "_fbp", "_fbc"}
+
+
 async def test_a_page_of_another_origin_gets_no_answer_it_can_read_and_stores_nothing(site, page, context):
     stranger = f"http://{site.host}:{site.world.sandbox_port}"
     await page.goto(stranger)

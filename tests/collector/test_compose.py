@@ -88,3 +88,10 @@ def test_bridges_know_the_names_that_tags_have_for_one_thing(static):
 def test_the_order_in_the_configuration_does_not_matter(module):
     told = {other: {} for other in Module}
     assert compose(CORE, told) == compose(CORE, {module: {}} | dict(reversed(told.items())))
+
+
+def test_of_the_banners_only_those_that_are_named_are_served_after_what_they_share():
+    text = compose(CORE, {Module.BANNERS: {"names": ["klaro", "shopify"]}}, build=False)
+    places = [text.index(part) for part in ("var banner = ", "banner('klaro'", "banner('shopify'")]
+    assert places == sorted(places)
+    assert "cookiebot" not in text

@@ -115,6 +115,16 @@ def test_a_file_that_is_no_configuration_is_one_clear_fault(faults, text, words)
         ("listen: {host: 'not a host'}", "the host is no valid domain name"),
         ("tracker: {page_views: maybe}", "expected true or false, got 'maybe'"),
         ("tracker: {global_name: 1x}", "'1x' has not the right form"),
+        (
+            "tracker: {modules: [banners]}",
+            "tracker.banners: the module banners is on, but no banner is named (name it: ",
+        ),
+        ("tracker: {banners: {names: [klaro]}}", "tracker.banners: a banner is named, but its module is off"),
+        (
+            "tracker: {modules: [banners], banners: {names: [cookiebott]}}",
+            "names[0]: expected 'cookiebot', 'onetrust',",
+        ),
+        ("tracker: {tcf: {marketing: []}}", "tracker.tcf.marketing: "),
         ("consent: {default: maybe}", "expected 'granted' or 'denied' or a mapping, got 'maybe'"),
         (
             "consent: {default: {marketing: yes}}",

@@ -42,6 +42,7 @@ class Edge:
         """`port`: where `serve` listens on this machine. `address`: the visitor's, told in X-Forwarded-For."""
         self._port, self._address = port, address
         self.passed: list[Passed] = []
+        self.pages: dict[str, str] = {}  # html by path, of the site itself: collector and pages are one origin then
         self.instead: deque[tuple[int, dict[str, str]]] = deque()  # answers to the next POSTs, which then go no further
         self._gate = asyncio.Event()
         self.flow()
@@ -62,6 +63,8 @@ class Edge:
         return app
 
     async def _handle(self, request: web.Request) -> web.Response:
+        if request.path in self.pages:
+            return web.Response(text=self.pages[request.path], content_type="text/html")
         body = await request.read()
         passed = Passed(request.method, request.path, dict(request.headers), body)
         self.passed.append(passed)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from proxy.config.modules import Module
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
+GRANT = "firsthand('consent', {marketing: true, analytics: true})"
 TRACES = "[document.cookie, ...Object.keys(localStorage), ...Object.keys(sessionStorage)].join()"
 MINUTE_MS = 60_000
 
@@ -220,3 +224,32 @@ async def test_a_visitor_who_decides_first_is_not_overruled_by_the_region(site, 
     await page.evaluate("firsthand('track', 'lead'); fetch('/e?after', {method: 'POST', body: '[]'})")
     await site.until(lambda: len(site.requests) == 1)
     assert site.requests[0].body == "[]"
+
+
+async def test_the_snippet_of_the_manual_shows_that_the_opt_out_is_honoured_and_only_then(site, context):
+    manual = (Path(__file__).parents[2] / "docs" / "consent.md").read_text(encoding="utf-8")
+    [snippet] = re.findall(r"```html\n(<p id=\"gpc\".*?)```", manual, re.DOTALL)
+    site.pages["*"] = site.page(GRANT) + snippet
+    for signal, honoured, hidden in [
+        ("true", {"sale": "denied"}, False),
+        ("true", {}, True),
+        ("undefined", {"sale": "denied"}, True),
+    ]:
+        site.settings["gpc"] = honoured
+        page = await context.new_page()
+        read = f"Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {{get: () => {signal}}})"
+        await page.add_init_script(read)
+        await page.goto(site.url("/"))
+        await page.wait_for_function("!!firsthand.track")
+        await page.evaluate("new Promise(done => firsthand('ready', () => setTimeout(done, 0)))")
+        assert await page.evaluate("document.getElementById('gpc').hidden") is hidden
+
+
+async def test_a_page_can_ask_what_holds(site, page):
+    await page.goto(site.url("/"))
+    await page.wait_for_function("!!firsthand.track")
+    denied = {"marketing": "denied", "analytics": "denied", "personalization": "denied", "gpc": False}
+    assert await page.evaluate("firsthand('consent')") == {**denied, "source": "default"}
+    told = {"marketing": "granted", "sale": "denied", "source": "ours", "time": 1_790_000_000_000}
+    asked = "firsthand.consent({marketing: true, sale: false, source: 'ours', time: 1790000000000})"
+    assert await page.evaluate(asked) == {**denied, **told}

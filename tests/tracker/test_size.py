@@ -20,12 +20,13 @@ from proxy.collector.compose import (
     strip,
     told,
 )
-from proxy.config.modules import Module, Part
+from proxy.config.modules import Banner, Module, Part
 from proxy.config.tracker import TrackerSettings
 
 ROOT = Path(__file__).parents[2]
 SOURCE = source(CORE)
 FILES = [CORE, *map(file_of, (*Part, *Module))]
+BANNERS = [*map(file_of, Banner)]
 MANUAL = (ROOT / "docs" / "tracker.md").read_text(encoding="utf-8")
 
 
@@ -49,15 +50,18 @@ def test_without_a_build_the_core_is_a_little_more() -> None:
     assert weight(strip(SOURCE)) <= UNBUILT_CORE_BUDGET
 
 
-@pytest.mark.parametrize("piece", [*Part, *Module])
+@pytest.mark.parametrize("piece", [*Part, *Module, *Banner])
 def test_every_module_and_every_part_fits_into_its_budget(piece) -> None:
     assert weight(built(file_of(piece))) <= piece.budget
 
 
-def test_everything_switched_on_fits_into_8000_bytes_of_gzip() -> None:
+@pytest.mark.parametrize("banner", Banner)
+def test_everything_switched_on_fits_into_8000_bytes_of_gzip_with_whichever_banner_the_site_has(banner) -> None:
     built(CORE)
     core = {"events": "/e", "global": "firsthand", "consent": {"marketing": "denied", "analytics": "denied"}}
-    whole = compose(core, {module: told(TrackerSettings(), module) for module in Module})
+    modules = {module: told(TrackerSettings(), module) for module in Module}
+    modules[Module.BANNERS] |= {"names": [banner]}
+    whole = compose(core, modules)
     assert WHOLE_BUDGET == 8_000
     assert weight(whole) <= WHOLE_BUDGET
 
@@ -65,9 +69,11 @@ def test_everything_switched_on_fits_into_8000_bytes_of_gzip() -> None:
 def test_every_module_file_is_in_the_table_and_the_other_way_round() -> None:
     static = ROOT / "proxy" / "static"
     found = {
-        f"{path.parent.name}/{path.name}" for folder in ("parts", "modules") for path in (static / folder).iterdir()
+        f"{path.parent.name}/{path.name}"
+        for folder in ("parts", "modules", "banners")
+        for path in (static / folder).iterdir()
     }
-    assert found == set(FILES) - {CORE}
+    assert found == {*FILES, *BANNERS} - {CORE}
 
 
 @pytest.mark.parametrize("part", Part)
@@ -87,7 +93,7 @@ def test_the_settings_have_exactly_one_place_and_it_is_the_end(name) -> None:
     assert source(name).count("__SETTINGS__") <= 1
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", FILES + BANNERS)
 def test_code_lines_carry_no_comment_a_line_based_strip_would_miss(name) -> None:
     code = re.sub(r"'(?:[^'\\\n]|\\.)*'|/\^[^\n]*?/", "", strip(source(name)))
     assert "//" not in code
@@ -95,13 +101,13 @@ def test_code_lines_carry_no_comment_a_line_based_strip_would_miss(name) -> None
     assert "`" not in code
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", FILES + BANNERS)
 def test_the_language_is_no_newer_than_es2017(name) -> None:
     newer = r"\?\.[a-z\[(]|\?\?|catch \{|\{ ?\.\.\.|\bfor await\b|\d_\d|\.(?:at|flat|flatMap|fromEntries|replaceAll)\("
     assert re.findall(newer, strip(source(name))) == []
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", FILES + BANNERS)
 def test_nothing_is_evaluated_injected_or_set_as_a_cookie(name) -> None:
     forbidden = r"\beval\b|\bFunction\(|innerHTML|document\.write|createElement|\.cookie\b|\bdefine\("
     assert re.findall(forbidden, source(name)) == []

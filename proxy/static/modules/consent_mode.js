@@ -1,0 +1,65 @@
+/**
+ * Google's Consent Mode, version 2: what `gtag('consent', 'update', …)` says in the dataLayer counts here as well.
+ *
+ * A 'default' is nobody's decision, wherever it holds (`region`) and however long it waits (`wait_for_update`): it is
+ * not read, and until an update comes events wait or follow the configured default. An update may name some signals
+ * only; those named before keep their state.
+ *
+ *     marketing          ad_storage and ad_user_data; one refusal of the two refuses
+ *     personalization    ad_personalization
+ *     analytics          analytics_storage
+ *
+ * @param {{name: string}} settings
+ */
+(function (firsthand, settings) {
+  'use strict';
+
+  const { assign } = Object;
+  const { isArray } = Array;
+  const { warn } = console;
+
+  let layer;
+  let said = {};
+
+  /** @returns {string | undefined} denied as soon as one is, granted when one is and none is denied */
+  function both(one, other) {
+    return one === 'denied' ? one : other || one;
+  }
+
+  function read(entry) {
+    if (!entry || entry[0] !== 'consent' || entry[1] !== 'update' || !entry[2]) return;
+    said = assign({}, said, entry[2]);
+    firsthand.consent({
+      marketing: both(said.ad_storage, said.ad_user_data),
+      personalization: said.ad_personalization,
+      analytics: said.analytics_storage,
+      source: 'gcm',
+    });
+  }
+
+  function readAll(entries) {
+    for (const entry of entries) {
+      try {
+        read(entry);
+      } catch (error) {
+        warn('consent_mode', error);
+      }
+    }
+  }
+
+  function attach() {
+    const found = (window[settings.name] = window[settings.name] || []);
+    if (found === layer || !isArray(found)) return;
+    layer = found;
+    const push = layer.push;
+    layer.push = function () {
+      readAll(arguments);
+      return push.apply(this, arguments);
+    };
+    readAll(layer);
+  }
+
+  attach();
+  // Some pages assign a new array instead of keeping ours.
+  window.addEventListener('load', attach);
+})(window.__GLOBAL__, __SETTINGS__);
