@@ -31,6 +31,7 @@ from proxy.errors import LogUnavailable
 from proxy.listening import IN_A_ROW_S, LINGER_S, Listener, bind, close, url
 from proxy.log.base import OperatedLog
 from proxy.log.sqlite import SqliteLog
+from proxy.log.steadiness import Steadiness
 from proxy.observe.admin import Measured, make_admin_app, own_measures
 from proxy.observe.logs import get_logger
 from proxy.privacy.keys import Keyring
@@ -260,7 +261,11 @@ async def beside(work: Coroutine[Any, Any, NoReturn], name: str) -> AsyncIterato
 
 async def purge_for_ever(log: OperatedLog) -> NoReturn:
     """Deletes what is past its retention, now and then, a bounded piece at a time so that nobody waits for it."""
+    steadiness = Steadiness(system_clock)
     while True:
+        if not steadiness.is_steady():
+            await asyncio.sleep(PURGE_S)
+            continue
         try:
             purged = await log.purge()
         except LogUnavailable as error:

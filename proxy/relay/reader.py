@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
 
 from proxy.clock import SECOND_MS, Clock
 from proxy.config.settings import RelaySettings
 from proxy.destinations.base import Destination, Reply
 from proxy.destinations.verdict import AuthBroken, Delivered, Rejected, RetryLater, RowFault, Verdict
+from proxy.errors import LogUnavailable
 from proxy.event import Event, replace
 from proxy.log.base import Batch, Entry, EventLog, Outcome, ReaderState
 from proxy.observe import metrics
@@ -28,7 +31,7 @@ from proxy.relay.backoff import ASKED_MAX_S, delay_s
 from proxy.relay.health import Change
 from proxy.relay.ledger import Ledger
 from proxy.relay.pace import Pace, Sleep
-from proxy.relay.plan import Decide, Item, Parcel, Plan
+from proxy.relay.plan import Decide, Item, Parcel, Plan, Skip
 from proxy.relay.redact import redact, redact_visitors
 from proxy.relay.sender import Sender
 from proxy.relay.tokens import Tokens
@@ -77,6 +80,7 @@ class Reader:
         self._resting: list[asyncio.Future[object]] = []
         self._warned = False
         self._committed = ReaderState()
+        self._unwritten: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._longest_s = 2 * max(
             ASKED_MAX_S, settings.probe_s, settings.backoff_max_s
         )  # longer: the clock was set back
@@ -94,7 +98,7 @@ class Reader:
                 await self._turn()
             except Exception as fault:  # noqa: BLE001 - the supervisor loop
                 faults += 1
-                what = guard.describe(fault)
+                what = str(fault) if isinstance(fault, LogUnavailable) else guard.describe(fault)
                 if what != said:
                     self._say.error("reader_failed", fault=what, advice="events wait; it is tried again by itself")
                 said = what
@@ -111,6 +115,7 @@ class Reader:
             future.cancel()
 
     async def _turn(self) -> None:
+        await self._write_down()
         batch = await self._log.read(self.name, self._limit)
         state, now_ms = batch.state, self._clock()
         self._paused.set(bool(state.paused))
@@ -251,14 +256,32 @@ class Reader:
         letters = [replace(letter, detail=self._cleaned(letter.detail)) for letter in taken.dead]
         after = replace(state, dead=state.dead + len(letters))
         outcome = Outcome(settled=taken.settled, dead=letters, missed=taken.missed, claims=taken.claims, state=after)
-        await self._log.commit(batch, outcome)
-        for letter in letters:
-            metrics.dead_letters.labels(self.name, letter.why).inc()
-        for skip in taken.skips:
-            metrics.skipped.labels(self.name, skip.reason.value).inc()
-        before, self._committed = self._committed, after
-        self._announce(before, after, cause)
+        self._unwritten = partial(self._written, batch, outcome, taken.skips, cause)
+        await self._write_down()
         return after
+
+    async def _write_down(self) -> None:
+        """What the last request led to; once more if the log did not take it (a full disk): else it would be sent
+        again and again until there is room."""
+        write, self._unwritten = self._unwritten, None
+        if write is None:
+            return
+        try:
+            await write()
+        except LogUnavailable:
+            self._unwritten = write
+            raise
+
+    async def _written(
+        self, batch: Batch, outcome: Outcome, skips: Sequence[Skip], cause: RetryLater | AuthBroken | None
+    ) -> None:
+        await self._log.commit(batch, outcome)
+        for letter in outcome.dead:
+            metrics.dead_letters.labels(self.name, letter.why).inc()
+        for skip in skips:
+            metrics.skipped.labels(self.name, skip.reason.value).inc()
+        before, self._committed = self._committed, outcome.state
+        self._announce(before, outcome.state, cause)
 
     def _announce(self, before: ReaderState, after: ReaderState, cause: RetryLater | AuthBroken | None) -> None:
         """One line per change of standing. Never the platform's own words: they may quote an event."""

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.crash.platforms import Platform, open_platforms
+from tests.crash.platforms import TIMEOUT_S, Platform, open_platforms
 from tests.crash.reckoning import Reckoning
 from tests.crash.service import Service, free_port
 from tests.crash.site import make_platforms, report_events, write_config
@@ -47,13 +47,13 @@ class Plan:
 
 @asynccontextmanager
 async def serving(
-    platforms: Mapping[str, Platform], *, workers: int, folder: Path | None = None, more: str = ""
+    platforms: Mapping[str, Platform], *, workers: int, folder: Path | None = None, timeout_s: float = TIMEOUT_S
 ) -> AsyncIterator[Service]:
-    """The service with its platforms, ready; killed at the end. `more` goes to the end of the configuration."""
+    """The service with its platforms, ready; killed at the end. `timeout_s`: how long it waits for their answers."""
     with tempfile.TemporaryDirectory(prefix="firsthand-crash-") as temporary:
         folder = folder or Path(temporary)
         ports = free_port(), free_port()
-        write_config(folder, *ports, workers=workers, more=more)
+        write_config(folder, *ports, workers=workers, timeout_s=timeout_s)
         runner = await open_platforms(platforms, ports[1])
         service = Service(folder, ports[0])
         try:

@@ -45,13 +45,13 @@ KINDS = {"meta": "meta", "tiktok": "tiktok", "snapchat": "snapchat", "pinterest"
 HEADERS = {"Origin": "https://www.shop.example", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/120.0"}
 
 
-def write_config(folder: Path, port: int, platforms_port: int, *, workers: int, more: str = "") -> None:
+def write_config(folder: Path, port: int, platforms_port: int, *, workers: int, timeout_s: float = TIMEOUT_S) -> None:
     platforms = f"http://127.0.0.1:{platforms_port}"
-    common = f'batch_size: 100, timeout_s: {TIMEOUT_S}, base_url: "{platforms}"'
+    common = f'batch_size: 100, timeout_s: {timeout_s}, base_url: "{platforms}"'
     text = CONFIG.format(
-        port=port, workers=workers, token=TOKEN, platforms=platforms, common=common, timeout_s=TIMEOUT_S
+        port=port, workers=workers, token=TOKEN, platforms=platforms, common=common, timeout_s=timeout_s
     )
-    (folder / "config.yaml").write_text(text + more)
+    (folder / "config.yaml").write_text(text)
 
 
 def make_platforms(seed: int, share: float) -> dict[str, Platform]:

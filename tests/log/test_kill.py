@@ -17,7 +17,7 @@ from proxy.event import Event
 from proxy.log.sqlite import SqliteLog
 from proxy.privacy.keys import Keyring
 
-async def main(folder, keys):
+async def main(folder, keys, senders):
     log = await SqliteLog.open(Path(folder), Keyring.parse(keys), LogSettings(), system_clock)
 
     async def sender(number):
@@ -25,23 +25,28 @@ async def main(folder, keys):
             await log.append([Event(id=f"{number}-{count}", name="purchase", time=1)])
             print(f"{number}-{count}", flush=True)
 
-    await asyncio.gather(*(sender(number) for number in range(20)))
+    await asyncio.gather(*(sender(number) for number in range(int(senders))))
 
 asyncio.run(main(*sys.argv[1:]))
 """
+
+
+async def killed_writer(folder, keys, *, acknowledged, senders):
+    """Ids that a process appended and told of before it was killed: at least so many."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", CHILD, str(folder), keys, str(senders), stdout=asyncio.subprocess.PIPE
+    )
+    seen = [(await child.stdout.readline()).decode().strip() for _ in range(acknowledged)]
+    child.kill()
+    rest, _ = await child.communicate()
+    return seen + [line for line in rest.decode().split("\n")[:-1] if line]  # printed before the end
 
 
 @pytest.mark.crash
 @pytest.mark.parametrize("acknowledged", [1, 150, 700])
 async def test_an_acknowledged_event_survives_kill_9(tmp_path, settings, clock, acknowledged):
     keys = generate_key()
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", CHILD, str(tmp_path), keys, stdout=asyncio.subprocess.PIPE
-    )
-    seen = [(await child.stdout.readline()).decode().strip() for _ in range(acknowledged)]
-    child.kill()
-    rest, _ = await child.communicate()
-    seen += [line for line in rest.decode().split("\n")[:-1] if line]  # printed before the end
+    seen = await killed_writer(tmp_path, keys, acknowledged=acknowledged, senders=20)
     log = await SqliteLog.open(tmp_path, Keyring.parse(keys), settings, clock)
     found = [entry.event.id for entry in (await log.read("meta", 100_000)).entries]
     await log.close()

@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from proxy.config.settings import RelaySettings
+from proxy.errors import LogUnavailable
 from proxy.event import Consent, replace
 from proxy.log.base import ReaderState, Replay
 from proxy.observe import metrics
@@ -575,3 +576,26 @@ async def test_a_warning_beside_a_success_is_kept_and_said_once(wire, time, answ
     assert [line["event"] for line in lines] == ["destination_warns"]
     assert (await wire.state()).last_error == ""
     assert len(wire.platform.accepted) == 101
+
+
+async def test_what_a_full_disk_could_not_note_is_noted_later_and_not_sent_again(wire, time, monkeypatch):
+    full, commit = 3, wire.log.commit
+
+    async def refuse_at_first(batch, outcome):
+        nonlocal full
+        if full:
+            full -= 1
+            raise LogUnavailable("writing log.db: database or disk is full")
+        await commit(batch, outcome)
+
+    monkeypatch.setattr(wire.log, "commit", refuse_at_first)
+    sent = await wire.append(*wire.events(60))
+    with structlog.testing.capture_logs() as lines:
+        await wire.start()
+        await time.until_idle()
+    assert ids(wire.platform.requests) == [sent[:50], sent[50:]]
+    assert (await wire.stats()).state.delivered == 60
+    assert [(line["event"], line.get("fault")) for line in lines] == [
+        ("reader_failed", "writing log.db: database or disk is full"),
+        ("reader_recovered", None),
+    ]

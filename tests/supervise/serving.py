@@ -26,7 +26,9 @@ class Service:
         """The next log line of that name; what comes before it is kept in `lines`."""
         while True:
             raw = await asyncio.wait_for(self.process.stderr.readline(), 40)
-            assert raw, (event, self.lines)
+            if not raw.startswith(b"{"):  # the end of the output, or a traceback
+                rest = await asyncio.wait_for(self.process.stderr.read(), 40)
+                raise AssertionError(event, self.lines[-3:], (raw + rest).decode())
             self.lines.append(json.loads(raw))
             if self.lines[-1]["event"] == event:
                 return self.lines[-1]
