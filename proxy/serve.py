@@ -105,6 +105,7 @@ class _Current:
     async def collect(self, sockets: Sequence[socket.socket]) -> None:
         look_seldom()
         open_files.allow(self.config.settings.limits.connections)
+        self._log.keep_for(self.config.destinations)
         app = await asyncio.to_thread(make_app, self.config, self._log, self._keys)
         listener = Listener(app, "listen")
         await listener.start(sockets)
@@ -226,7 +227,7 @@ async def operators_listener(
         yield None
         return
     token = await asyncio.to_thread(admin_token, settings)
-    app = make_admin_app(token, destinations, log, system_clock, measured)
+    app = make_admin_app(token, destinations, log, system_clock, measured, max_bytes=settings.log.max_bytes)
     async with _listening(app, settings.admin.host, settings.admin.port, "admin") as address:
         yield address
 

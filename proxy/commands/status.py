@@ -41,7 +41,8 @@ async def _stats(config: Config) -> LogStats:
 
 
 def full_status(stats: LogStats, config: Config, now_ms: int) -> dict[str, Any]:
-    shown = status(stats, config.destinations, now_ms)
+    shown = status(stats, config.destinations, now_ms, config.settings.log.max_bytes)
+    shown["log"]["when_full"] = config.settings.log.when_full
     expired = {reader.reader: reader.expired for reader in stats.readers}
     for destination in shown["destinations"]:
         destination["expired"] = expired.get(destination["name"], 0)
@@ -55,6 +56,9 @@ def _readable(shown: dict[str, Any], path: Path) -> Iterator[str]:
     log, now_ms = shown["log"], shown["now_ms"]
     since = "" if log["oldest_ms"] is None else f", the oldest {ago(log['oldest_ms'], now_ms)} old"
     yield f"{path}: {log['events']:,} events{since}, {log['bytes'] / 1e6:,.1f} MB"
+    if log["max_bytes"] is not None:
+        full = f": FULL (log.when_full: {log['when_full']})" if log["is_full"] else ""
+        yield f"{log['used_bytes'] / 1e6:,.1f} of {log['max_bytes'] / 1e6:,.1f} MB (log.max_bytes) are used{full}"
     width = max((len(destination["name"]) for destination in shown["destinations"]), default=0)
     width = max(width, len("destination"))
     yield f"\n{'destination':<{width}} {'waiting':>9} {'oldest':>8} {'delivered':>11} {'dead':>6}  state"

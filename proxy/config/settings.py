@@ -168,7 +168,9 @@ class LogSettings(Section):
     dead_days: Annotated[float, Field(gt=0)] = 7
     """Dead letters are deleted after this long."""
     max_bytes: Annotated[int, Field(ge=10_000_000)] | None = None
-    """Refuse new events (503) when the log's files reach this size. Default: no limit but the disk."""
+    """How much the log may hold. Default: no limit but the disk."""
+    when_full: Literal["refuse", "drop_delivered", "drop_oldest"] = "refuse"
+    """At max_bytes: refuse new events (503), delete the oldest that are delivered everywhere, or the oldest at all."""
 
 
 class RelaySettings(Section):

@@ -143,9 +143,10 @@ class Purged(msgspec.Struct, frozen=True, kw_only=True):
 class LogStats(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     oldest_ms: int | None
-    bytes: int
+    bytes: int  # of its files
     head: int  # highest sequence number ever given
     readers: tuple[ReaderStats, ...]
+    used: int = 0  # of `bytes`, without free pages: what log.max_bytes limits
 
 
 class EventLog(Protocol):

@@ -21,6 +21,7 @@ from proxy.event import Event, replace
 from proxy.log import database, settling, upkeep
 from proxy.log.base import Batch, DeadLetter, Entry, LogStats, Outcome, Purged, ReaderStats, Replay, StoredDeadLetter
 from proxy.log.committer import Committer
+from proxy.log.room import Room
 from proxy.log.view import Found, LogView, Place
 from proxy.log.writing import Writing
 from proxy.observe.logs import get_logger
@@ -45,7 +46,8 @@ class SqliteLog:
         self._sealing = view.sealing
         self._clock = clock
         self._settings = settings
-        writing = Writing(connection, path, clock, settings.max_bytes)
+        self._room = Room(path, settings, clock)
+        writing = Writing(connection, path, clock, self._room)
         self._writer = Committer(writing, path, stored=self._appended)
         self._head = 0  # the highest sequence number seen
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -170,6 +172,11 @@ class SqliteLog:
             count += await self._writer.run(partial(settling.hand_out_again, reader=replay.reader, seqs=seqs))
         self._nudge()
         return count
+
+    def keep_for(self, readers: Collection[str]) -> None:
+        """Whose undelivered events are not dropped to make room (`log.when_full`): the destinations there are now.
+        Without it, those of every name that ever had a place in the log."""
+        self._room.readers = frozenset(readers)
 
     async def purge(self) -> Purged:
         now_ms = self._clock()

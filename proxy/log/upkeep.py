@@ -5,8 +5,9 @@ committer, each a bounded piece of work, because appends wait while one runs.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from proxy.event import replace
 from proxy.log.base import Purged
 from proxy.log.settling import numbers
 
@@ -23,17 +24,47 @@ def purge(database: sqlite3.Connection, events_before_ms: int, dead_before_ms: i
         "SELECT seq FROM event WHERE stored_at_ms < ? ORDER BY stored_at_ms LIMIT ?", (events_before_ms, CHUNK)
     )
     seqs = [seq for (seq,) in old]
-    undelivered = {} if not seqs else _undelivered(database, seqs)
-    for reader, count in undelivered.items():
-        database.execute("UPDATE reader SET expired = expired + ? WHERE name = ?", (count, reader))
-    if seqs:
-        _delete(database, seqs)
-        database.execute("DELETE FROM accepted WHERE upto < (SELECT min(seq) FROM event)")
+    gone = _drop(database, seqs)
     letters = database.execute(
         "DELETE FROM dead WHERE (reader, seq) IN (SELECT reader, seq FROM dead WHERE at_ms < ? LIMIT ?)",
         (dead_before_ms, CHUNK),
     ).rowcount
-    return Purged(events=len(seqs), dead=letters, undelivered=undelivered, more=len(seqs) == CHUNK or letters == CHUNK)
+    return replace(gone, dead=letters, more=gone.more or letters == CHUNK)
+
+
+def drop_delivered(database: sqlite3.Connection, readers: Collection[str] | None) -> Purged:
+    """Delete the oldest events that all of `readers` (None: all there are) have settled and that are nobody's dead
+    letter, so that nothing is lost by it."""
+    places: dict[str, int] = dict(database.execute("SELECT name, cursor FROM reader"))
+    (head,) = database.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
+    upto = min((places.get(name, 0) for name in (places if readers is None else readers)), default=head)
+    old = database.execute(
+        """SELECT seq FROM event WHERE seq <= ? AND NOT EXISTS (
+             SELECT 1 FROM reader
+             WHERE EXISTS (SELECT 1 FROM dead WHERE dead.reader = name AND dead.seq = event.seq)
+                OR EXISTS (SELECT 1 FROM again WHERE again.reader = name AND again.seq = event.seq))
+           ORDER BY seq LIMIT ?""",
+        (upto, CHUNK),
+    )
+    return _drop(database, [seq for (seq,) in old])
+
+
+def drop_oldest(database: sqlite3.Connection) -> Purged:
+    """Delete the oldest events, delivered or not; count what readers had not settled."""
+    old = database.execute("SELECT seq FROM event ORDER BY seq LIMIT ?", (CHUNK,))
+    return _drop(database, [seq for (seq,) in old])
+
+
+def _drop(database: sqlite3.Connection, seqs: Sequence[int]) -> Purged:
+    """Delete these, and note for readers that had not settled them that they never will."""
+    if not seqs:
+        return Purged()
+    undelivered = _undelivered(database, seqs)
+    for reader, count in undelivered.items():
+        database.execute("UPDATE reader SET expired = expired + ? WHERE name = ?", (count, reader))
+    _delete(database, seqs)
+    database.execute("DELETE FROM accepted WHERE upto < (SELECT min(seq) FROM event)")
+    return Purged(events=len(seqs), undelivered=undelivered, more=len(seqs) == CHUNK)
 
 
 def erase(database: sqlite3.Connection, seqs: Sequence[int]) -> int:

@@ -20,6 +20,7 @@ from proxy.event import Event
 from proxy.log import database
 from proxy.log.accepted import Accepted
 from proxy.log.base import DeadLetter, LogStats, ReaderState, ReaderStats, Replay, Replayable, StoredDeadLetter
+from proxy.log.room import USED_BYTES
 from proxy.log.sealing import Sealing
 from proxy.log.settling import numbers
 from proxy.privacy.keys import Keyring
@@ -188,6 +189,7 @@ class LogView:
         ((first, oldest_ms),) = await self._rows(
             "SELECT (SELECT min(seq) FROM event), (SELECT min(stored_at_ms) FROM event)"
         )
+        ((used,),) = await self._rows(USED_BYTES)
         head = await self.head()
         before = head if first is None else first - 1  # everything up to here was deleted
         readers = await self._rows(
@@ -201,6 +203,7 @@ class LogView:
             events=head - before,
             oldest_ms=oldest_ms,
             bytes=await asyncio.to_thread(database.size, self._path),
+            used=used,
             head=head,
             readers=tuple(
                 ReaderStats(

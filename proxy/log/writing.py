@@ -15,10 +15,10 @@ from typing import TypeAlias, TypeVar
 
 from proxy.clock import Clock
 from proxy.errors import LogUnavailable
+from proxy.log.room import Room
 from proxy.log.sealing import Row
 
 CHUNK = 256  # rows of one statement: beyond this a group only gets slower to answer
-_LOOK_EVERY = 0.01  # of the permitted size may be written between two looks at the size
 
 T = TypeVar("T")
 Job: TypeAlias = Callable[[sqlite3.Connection], T]
@@ -28,19 +28,18 @@ class Writing:
     """Owns the writing connection. Every method raises `LogUnavailable` when the file does not take the change; then
     nothing of it was made."""
 
-    def __init__(self, database: sqlite3.Connection, path: Path, clock: Clock, max_bytes: int | None) -> None:
+    def __init__(self, database: sqlite3.Connection, path: Path, clock: Clock, room: Room) -> None:
         self.head = 0  # the last sequence number given here
         self._database = database
         self._path = path
         self._clock = clock
-        self._max_bytes = max_bytes
-        self._unmeasured = max_bytes or 0  # bytes since the last look at the size
+        self._room = room
 
     def store(self, appends: Sequence[Sequence[Row]]) -> list[int]:
         """How many of the rows of each append were new, once all are on disk."""
         rows = [row for append in appends for row in append]
         with self._faults_named():
-            self._check_room(rows)
+            self._room.check(self._database, rows, self._transaction)
             if len(rows) <= CHUNK:
                 try:
                     self._insert(rows)
@@ -109,26 +108,6 @@ class Writing:
     def _undo(self) -> None:
         if self._database.in_transaction:
             self._database.rollback()
-
-    def _check_room(self, rows: Sequence[Row]) -> None:
-        if self._max_bytes is None:
-            return
-        self._unmeasured += sum(len(row.body) for row in rows)
-        if self._unmeasured < self._max_bytes * _LOOK_EVERY:
-            return
-        ((used,),) = self._database.execute(_USED_BYTES).fetchall()
-        if used >= self._max_bytes:
-            raise LogUnavailable(
-                f"{self._path} holds {used} bytes and log.max_bytes is {self._max_bytes}: raise it or shorten "
-                "log.retention_days; `firsthand status` shows which destination is behind"
-            )
-        self._unmeasured = 0
-
-
-_USED_BYTES = """
-SELECT (pages.page_count - free.freelist_count) * size.page_size
-FROM pragma_page_count pages, pragma_freelist_count free, pragma_page_size size
-"""
 
 
 @lru_cache(maxsize=CHUNK)

@@ -56,8 +56,12 @@ def make_admin_app(
     log: EventLog,
     clock: Clock,
     measured: Measured = own_measures,
+    *,
+    max_bytes: int | None = None,
 ) -> web.Application:
-    """`token`: what every request must carry; None: requests to a loopback name need none."""
+    """`token`: what every request must carry; None: requests to a loopback name need none. `max_bytes`: what the log
+    may hold."""
+    metrics.log_max_bytes.set(max_bytes or 0)
 
     async def show_metrics(_: web.Request) -> web.Response:
         """Gauges of the log are measured now; everything else has been counted as it happened. A log that cannot be
@@ -73,7 +77,8 @@ def make_admin_app(
             stats = await log.stats()
         except LogUnavailable as error:
             return _json({"error": str(error)}, status=503)
-        return _json(status(stats, destinations, clock()) | {"collected": collected(await measured())})
+        shown = status(stats, destinations, clock(), max_bytes)
+        return _json(shown | {"collected": collected(await measured())})
 
     app = web.Application(
         middlewares=[_guard(token)], handler_args={"auto_decompress": False, "keepalive_timeout": 75.0}
@@ -85,13 +90,22 @@ def make_admin_app(
     return app
 
 
-def status(stats: LogStats, destinations: Mapping[str, Destination], now_ms: int) -> dict[str, Any]:
+def status(
+    stats: LogStats, destinations: Mapping[str, Destination], now_ms: int, max_bytes: int | None = None
+) -> dict[str, Any]:
     """The log and every configured destination, as `/status.json` shows them. Times are Unix ms."""
     readers = {reader.reader: reader for reader in stats.readers}
     return {
         "version": proxy.__version__,
         "now_ms": now_ms,
-        "log": {"events": stats.events, "oldest_ms": stats.oldest_ms, "bytes": stats.bytes},
+        "log": {
+            "events": stats.events,
+            "oldest_ms": stats.oldest_ms,
+            "bytes": stats.bytes,
+            "used_bytes": stats.used,
+            "max_bytes": max_bytes,
+            "is_full": max_bytes is not None and stats.used >= max_bytes,
+        },
         "destinations": [_about(destination, readers.get(name)) for name, destination in destinations.items()],
     }
 
@@ -128,6 +142,7 @@ def _about(destination: Destination, reader: ReaderStats | None) -> dict[str, An
 
 def _measure(stats: LogStats, now_ms: int) -> None:
     metrics.log_bytes.set(stats.bytes)
+    metrics.log_used_bytes.set(stats.used)
     for reader in stats.readers:
         metrics.destination_waiting.labels(reader.reader).set(reader.waiting)
         waiting_ms = 0 if reader.oldest_waiting_ms is None else now_ms - reader.oldest_waiting_ms

@@ -44,3 +44,9 @@ destination_waiting = _gauge(
 destination_lag_seconds = _gauge("destination_lag_seconds", "Age of the oldest waiting event.", "destination")
 process_restarts = _counter("process_restarts_total", "Processes that ended by themselves and were replaced.", "role")
 log_bytes = _gauge("log_bytes", "Size of the log's files.")
+log_used_bytes = _gauge("log_used_bytes", "What the log holds: its size without free pages.")
+log_max_bytes = _gauge("log_max_bytes", "log.max_bytes; 0: no limit.")
+log_dropped = _counter("log_dropped_total", "Events deleted to make room (log.when_full).")
+log_dropped_undelivered = _counter(
+    "log_dropped_undelivered_total", "Of these, what a destination had not settled.", "destination"
+)

@@ -54,6 +54,7 @@ async def run(fd: int) -> None:
     except ProxyError as error:
         _log.error("process cannot begin", role=begin.role, reason=str(error))
         raise SystemExit(2) from None
+    log.keep_for(config.destinations)
     work = await _prepared(begin, config, log, keys)
     told = asyncio.Event()
     linger_s = 0.0

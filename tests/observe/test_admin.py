@@ -81,7 +81,14 @@ async def test_status_shows_the_log_and_every_configured_destination(admin, log)
     assert answer.status == 200
     shown = await answer.json()
     assert shown["now_ms"] == NOW
-    assert shown["log"] == {"events": 3, "oldest_ms": NOW, "bytes": 0}
+    assert shown["log"] == {
+        "events": 3,
+        "oldest_ms": NOW,
+        "bytes": 0,
+        "used_bytes": 0,
+        "max_bytes": None,
+        "is_full": False,
+    }
     meta, later = shown["destinations"]
     assert (meta["name"], meta["kind"], meta["enabled"]) == ("meta", "meta", True)
     assert (meta["waiting"], meta["oldest_waiting_ms"], meta["dead"]) == (2, NOW, 1)
