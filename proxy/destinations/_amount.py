@@ -6,6 +6,7 @@ import re
 from decimal import Context, Decimal
 
 DIGITS = 15  # before the point; more is no amount of money, and no double keeps it
+_CENT = Decimal("0.01")
 _SMALLEST = Decimal(1).scaleb(-DIGITS)
 _DECIMALS = 4  # more than any currency has
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -16,6 +17,8 @@ def exact(amount: Decimal | None) -> Decimal | None:
     """Exact to 15 places; None for what is no amount (infinite, not a number, 16 digits before the point)."""
     if amount is None or not amount.is_finite() or amount.adjusted() >= DIGITS:
         return None
+    if amount.same_quantum(_CENT):  # most are
+        return amount
     exponent = amount.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -DIGITS:
         return amount.quantize(_SMALLEST, context=_ROOMY)

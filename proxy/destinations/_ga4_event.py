@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from proxy.destinations import _amount
+from proxy.destinations._row import given
 from proxy.destinations.base import Refusal, Row
 from proxy.event import Data, Event, Item, Page
 from proxy.identity import page_url
@@ -77,7 +78,7 @@ def params_of(event: Event, name: str, every_event: Row, default_currency: str |
         **_about(event, name),
         "items": _items(event.data, longest),
     }
-    found = {key: value for key, value in ours.items() if value not in (None, "", [])}
+    found = given(ours)
     for key, value in _custom(event.custom):
         if len(found) >= PARAMETERS:
             break

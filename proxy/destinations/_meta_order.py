@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from proxy.destinations._amount import exact
+from proxy.destinations._row import given
 from proxy.destinations.base import Row
 from proxy.event import Data, Event, Item
 from proxy.identity.personal import harmless, names_a_person
@@ -36,12 +37,8 @@ _LARGEST_INT = 2**63 - 1
 def custom_data(event: Event, default_currency: str | None, content_type: str | None) -> Row:
     """`default_currency` is used for a value that comes without one, `content_type` for ids that come without one."""
     data = event.data
-    return {
-        **_custom(event.custom),
-        **_given(_money(data, default_currency)),
-        **_given(_words(data)),
-        **_given(_contents(data, content_type)),
-    }
+    told = {**_money(data, default_currency), **_words(data), **_contents(data, content_type)}
+    return {**_custom(event.custom), **given(told)}
 
 
 def _money(data: Data, default_currency: str | None) -> Row:
@@ -85,7 +82,7 @@ def _content(item: Item) -> Row:
     return {
         "id": item.id,
         "quantity": item.quantity or 1,
-        **_given(
+        **given(
             {
                 "item_price": exact(item.price),
                 "title": harmless(item.name),
@@ -124,7 +121,3 @@ def _scalar(value: Any) -> Any:
         case str():
             return harmless(value)
     return None
-
-
-def _given(fields: Row) -> Row:
-    return {key: value for key, value in fields.items() if value is not None and value not in ([], "")}

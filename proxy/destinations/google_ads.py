@@ -27,6 +27,7 @@ from proxy.destinations import (
     _google_ads_status as status,
     _google_auth as auth,
 )
+from proxy.destinations._row import given
 from proxy.destinations.base import (
     CallingCode,
     Destination,
@@ -201,7 +202,7 @@ class GoogleAds(Destination, kind="google_ads"):
         }
         if "gbraid" not in click and "wbraid" not in click:  # Google takes neither of them with such clicks
             row |= {"cartData": self._cart(event), "customVariables": self._custom_variables(event)}
-        return _given(row)
+        return given(row)
 
     def group(self, event: Event) -> Hashable:
         """Ten conversion actions fit into one request; who has more gets a request for each ten."""
@@ -315,7 +316,7 @@ class GoogleAds(Destination, kind="google_ads"):
         if self.settings.merchant_id is None:
             return {}
         items = [
-            _given(
+            given(
                 {"merchantProductId": item.id, "quantity": item.quantity or 1, "unitPrice": _amount.exact(item.price)}
             )
             for item in event.data.items
@@ -331,7 +332,7 @@ class GoogleAds(Destination, kind="google_ads"):
             "couponCodes": [coupon] if coupon and not hashing.is_junk(coupon) else None,
             "items": items,
         }
-        return _given(cart)
+        return given(cart)
 
     def _custom_variables(self, event: Event) -> list[Row]:
         found = {name: _text(event.custom.get(key)) for name, key in self.settings.custom_variables.items()}
@@ -361,7 +362,7 @@ def _consent(event: Event) -> Row:
     """What the visitor decided, unknown left out: then the account's own default counts at Google."""
     sold = event.consent.sale is not ConsentState.DENIED
     personalization = _CONSENT.get(event.consent.personalization) if sold else _DENIED
-    return _given({"adUserData": _CONSENT.get(event.consent.marketing), "adPersonalization": personalization})
+    return given({"adUserData": _CONSENT.get(event.consent.marketing), "adPersonalization": personalization})
 
 
 def _text(value: Any) -> str | None:
@@ -377,7 +378,3 @@ def _text(value: Any) -> str | None:
         case str():
             return None if hashing.is_junk(value) else harmless(value)
     return None
-
-
-def _given(fields: Row) -> Row:
-    return {key: value for key, value in fields.items() if value is not None and value not in ({}, [], "")}

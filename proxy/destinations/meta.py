@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, Literal, Self
@@ -219,7 +219,6 @@ class Meta(Destination, kind="meta"):
     def _user_data(self, event: Event, now_ms: int) -> Row:
         user = event.user
         country = match_keys.country(user.country) if user.country else None
-        today = _EPOCH + timedelta(days=min(max(now_ms, 0) // DAY_MS, _LAST_DAY))
         ids = user.external_id
         if self.settings.external_id_from_visitor and event.visitor is not None:
             ids = (*ids, event.visitor.id)
@@ -228,7 +227,9 @@ class Meta(Destination, kind="meta"):
             "ph": _digests(user.phone, self._phone),
             "fn": _digests(_one(user.first_name), match_keys.name),
             "ln": _digests(_one(user.last_name), match_keys.name),
-            "db": _digests(_one(user.birth_date), partial(match_keys.birth_date, latest=today)),
+            "db": _digests((user.birth_date,), partial(match_keys.birth_date, latest=_day(now_ms)))
+            if user.birth_date
+            else None,
             "ge": _digests(_one(user.gender), match_keys.gender),
             "ct": _digests(_one(user.city), match_keys.city),
             "st": _digests(_one(user.state), partial(match_keys.state, country=country)),
@@ -295,8 +296,14 @@ def _refusal(event: Event, name: str, keys: Row, facts: Row, url: str | None) ->
     return None
 
 
-def _digests(values: Iterable[str], normalise: Callable[[str], str | None]) -> list[str]:
+def _day(now_ms: int) -> date:
+    return _EPOCH + timedelta(days=min(max(now_ms, 0) // DAY_MS, _LAST_DAY))
+
+
+def _digests(values: Sequence[str], normalise: Callable[[str], str | None]) -> list[str]:
     """As `match_keys.keyed`; digests made by Meta's own library keep the suffix it appends."""
+    if all(len(value) <= hashing.DIGITS for value in values):
+        return match_keys.keyed(values, normalise)
     found: dict[str, None] = {}
     for value in values:
         if len(value) > hashing.DIGITS and (made := _LIBRARY_DIGEST.fullmatch(value.strip())):

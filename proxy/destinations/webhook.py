@@ -24,6 +24,7 @@ from pydantic import AfterValidator, Field, model_validator
 from proxy.clock import DAY_S, SECOND_MS
 from proxy.destinations import _amount
 from proxy.destinations._answer import by_status
+from proxy.destinations._row import given
 from proxy.destinations.base import (
     CallingCode,
     Destination,
@@ -165,10 +166,10 @@ class Webhook(Destination, kind="webhook"):
         told: Row = msgspec.to_builtins(event, builtin_types=(Decimal,))
         told |= {"source": event.source, "action_source": event.action_source.value}
         for part in told.keys() - _KEPT:
-            told[part] = _plain(told[part], raw=raw, free=part == "custom")
+            told[part] = _plain(told[part], raw, part == "custom")
         if "user" in told and not raw:
             told["user"] = self._hashed(event.user)
-        return {key: value for key, value in told.items() if value not in ({}, None)}
+        return given(told)
 
     def _hashed(self, user: User) -> Row:
         """The same fields as lists or texts, as they were, each value normalised and hashed."""
@@ -212,23 +213,19 @@ def _shareable(page: Page) -> Page:
     return replace(page, **{key: page_url.shareable(url) if url else None for key, url in urls.items()})
 
 
-def _plain(value: Any, *, raw: bool, free: bool) -> Any:
+def _plain(value: Any, raw: bool, free: bool) -> Any:
     """What JSON can carry; without `raw` also without e-mail addresses, and in the site's own properties (`free`)
     without those that name a person. None for what is left out."""
-    match value:
-        case dict():
-            told = {
-                key: _plain(part, raw=raw, free=free)
-                for key, part in value.items()
-                if raw or not free or not names_a_person(key)
-            }
-            return {key: part for key, part in told.items() if part is not None}
-        case list() | tuple():
-            return [part for one in value if (part := _plain(one, raw=raw, free=free)) is not None]
-        case str():
-            return value if raw else harmless(value)
-        case Decimal():
-            return _amount.exact(value)
-        case float():
-            return value if math.isfinite(value) else None
+    kind = type(value)  # built-in types and Decimal, as `to_builtins` gives them
+    if kind is str:
+        return value if raw else harmless(value)
+    if kind is dict:
+        kept = (one for one in value.items() if raw or not free or not names_a_person(one[0]))
+        return {key: part for key, one in kept if (part := _plain(one, raw, free)) is not None}
+    if kind is list or kind is tuple:
+        return [part for one in value if (part := _plain(one, raw, free)) is not None]
+    if kind is Decimal:
+        return _amount.exact(value)
+    if kind is float:
+        return value if math.isfinite(value) else None
     return value

@@ -12,6 +12,7 @@ import re
 JUNK = frozenset({"", "null", "undefined", "none", "nan", "n/a", "[object object]", "+", "-"})
 """What templates and scripts write when they have nothing, in lower case. Its digest matches nobody, or everybody."""
 
+_LONGEST = max(map(len, JUNK))
 DIGITS = 64
 _DIGEST = re.compile(rf"[0-9a-fA-F]{{{DIGITS}}}")
 
@@ -27,7 +28,8 @@ _JUNK_DIGESTS = frozenset(
 
 def is_junk(text: str) -> bool:
     """True for "", "null", "undefined", "[object Object]" and the like, whatever their case and outer spaces."""
-    return text.strip().lower() in JUNK
+    text = text.strip()
+    return len(text) <= _LONGEST and text.lower() in JUNK
 
 
 def digest_in(text: str) -> str | None:

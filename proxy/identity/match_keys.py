@@ -131,11 +131,13 @@ def keyed(values: Iterable[str], normalise: Callable[[str], str | None]) -> list
     """The SHA-256 digests of `values` in their order, each once; what is hashed already is passed on in lower case."""
     digests: dict[str, None] = {}
     for value in values:
-        digest = hashing.digest_in(value)
+        digest = hashing.digest_in(value) if len(value) >= hashing.DIGITS else None
         if digest is None:
             text = normalise(value)
-            digest = None if text is None else hashing.sha256_hex(text)
-        if digest is not None and not hashing.is_junk_digest(digest):
+            if text is None:
+                continue
+            digest = hashing.sha256_hex(text)
+        if not hashing.is_junk_digest(digest):
             digests[digest] = None
     return list(digests)
 

@@ -8,8 +8,9 @@ import pytest
 
 from proxy.errors import LogUnavailable
 from proxy.event import ClickId, Client, Event, User
-from proxy.log import committer, sqlite, turns
+from proxy.log import committer, sqlite, turns, view
 from proxy.log.base import DeadLetter, Outcome, ReaderState
+from proxy.log.sealing import Sealing
 from proxy.log.sqlite import SqliteLog
 from proxy.log.view import LogView
 from proxy.log.writing import CHUNK, Writing
@@ -429,3 +430,25 @@ async def test_the_same_order_has_another_digest_for_every_reader(open_log, even
         await log.commit(await log.read(reader, 10), outcome)
     async with aiosqlite.connect(tmp_path / "log.db") as file:
         assert list(await file.execute_fetchall("SELECT count(DISTINCT key) FROM claim")) == [(2,)]
+
+
+async def test_what_one_reader_opened_the_others_find_open(open_log, event, outsider, monkeypatch):
+    log = await open_log()
+    await log.append([event(number) for number in range(3)])
+    opened = []
+    opening = Sealing.event
+    monkeypatch.setattr(Sealing, "event", lambda self, *row: opened.append(row) or opening(self, *row))
+    assert [(await log.read(reader, 10)).entries for reader in ("meta", "ga4", "crm")] == [
+        (await log.read("meta", 10)).entries
+    ] * 3
+    assert len(opened) == 3
+    await outsider.execute("UPDATE event SET body = x'00' WHERE seq = 2")
+    assert [entry.event.id for entry in (await log.read("ga4", 10)).entries] == ["e-0", "e-2"]
+
+
+async def test_no_more_than_a_bounded_number_of_events_is_kept_open(open_log, event, monkeypatch):
+    monkeypatch.setattr(view, "_KEPT_OPEN", 2)
+    log = await open_log()
+    await log.append([event(number) for number in range(5)])
+    assert len((await log.read("meta", 10)).entries) == 5
+    assert len(log._view._opened) == 2
