@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestServer
+from hypothesis import HealthCheck, given, settings
 
 from proxy.collector.bad_http import server_logger
 from proxy.collector.express import ExpressRunner
@@ -16,6 +17,7 @@ from proxy.log.base import DeadLetter, Outcome
 from proxy.log.memory import MemoryLog
 from proxy.observe import metrics
 from proxy.observe.admin import make_admin_app
+from tests.any_bytes import is_fine, requests, thrown
 
 NOW = 1_790_000_000_000
 CONFIG = """
@@ -179,3 +181,19 @@ async def test_the_status_tells_what_was_not_kept_of_what_came(admin):
     after = (await (await admin.get("/status.json")).json())["collected"]
     assert after["dropped"]["no_consent"] == before["dropped"].get("no_consent", 0) + 2
     assert after["personal_removed"]["page.title"] == before["personal_removed"].get("page.title", 0) + 1
+
+
+@pytest.mark.parametrize("token", [None, "s3cret-token"])
+async def test_no_bytes_upset_it(start, token):
+    admin, loop = await start(token=token), asyncio.get_running_loop()
+    address = (admin.host, admin.port)
+
+    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(data=requests(["/metrics", "/status.json", "/nothing"]))
+    def try_it(data):
+        answer = asyncio.run_coroutine_threadsafe(thrown(address, data), loop).result(30)
+        assert is_fine(answer), (data, answer)
+        assert token is None or b"HTTP/1.1 200" not in answer
+
+    await asyncio.to_thread(try_it)
+    assert (await admin.get("/metrics", headers={"Authorization": f"Bearer {token}"})).status == 200
