@@ -31,7 +31,7 @@ AGENT = (
 )
 CONFIG = f"""
 site: {{origins: ["{ORIGIN}"]}}
-limits: {{site_per_s: 1000000, site_burst: 10000000}} # counted as ever, never reached
+limits: {{address_per_s: 1000000, address_burst: 10000000, site_per_s: 1000000, site_burst: 10000000}} # never reached
 destinations: {{meta: {{kind: meta, pixel_id: "1", access_token: t}}}}
 """
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -290,8 +290,9 @@ def show(medians: dict[str, Round]) -> None:
 
 def parts() -> None:
     """Microseconds of each part of one request, alone and warm; the best of many short runs."""
-    from proxy.collector import express
     from proxy.collector.answers import NO_STORE, Answer
+    from proxy.collector.events import MAX_BODY
+    from proxy.collector.heads import Heads
     from proxy.collector.limits import Limits
     from proxy.collector.origin import cors_lines
     from proxy.collector.pipeline import STEPS, Rulebook, collect
@@ -304,6 +305,8 @@ def parts() -> None:
     from proxy.identity.visitor import VisitorCookie
     from proxy.log.sealing import Sealing
     from proxy.privacy.keys import Keyring, generate_key
+    from proxy.privacy.scrub import scrubber
+    from proxy.privacy.terms import TermsByRegion
     from proxy.wire import parse
 
     now_ms = time.time_ns() // 1_000_000
@@ -312,7 +315,13 @@ def parts() -> None:
     codec, sealing, body = VisitorCookie(keyring), Sealing(keyring), event(now_ms)
     keep = keeping(settings)
     limits = Limits(settings.limits)
-    book = Rulebook(settings=settings, keep=keep)
+    book = Rulebook(
+        settings=settings,
+        keep=keep,
+        terms=TermsByRegion(settings.consent),
+        locate=lambda _: None,
+        scrub=scrubber(settings.privacy),
+    )
     domain = cookie_domain("t.shop.example")
     how = {
         "codec": codec,
@@ -344,9 +353,9 @@ def parts() -> None:
     kept, _ = collect(known, events, book)
     answer = Answer(204, NO_STORE)
     lines = [value.encode() for value in set_cookies(known.identity, **how)]
-    whole, first_line = request(body, cookie), b"POST /e HTTP/1.1\r\n"
+    whole, heads = request(body, cookie), Heads(b"POST /e HTTP/1.1\r\n", lambda headers: headers.get("User-Agent"))
     for name, call in {
-        "read the head": lambda: express.read(whole, first_line),
+        "read the head": lambda: heads.read(whole, MAX_BODY),
         "count the sender": lambda: limits.take("198.51.100.7", now_ms),
         "parse the body": lambda: parse(body, received_ms=now_ms, trusted=False),
         "read the cookies": lambda: read_identity(cookie, codec, keep, now_ms),

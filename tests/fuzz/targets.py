@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from proxy.collector import express
+from proxy.collector.events import MAX_BODY
+from proxy.collector.heads import Heads
 from proxy.config.example import sample_values
 from proxy.config.load import read as read_config
 from proxy.destinations import load_all
@@ -62,6 +63,8 @@ _KEYS = Keyring.parse("A" * 43)
 _CODEC = VisitorCookie(_KEYS)
 _KEEP = keeping(CONFIG.settings)
 _DOMAIN = cookie_domain("t.shop.example")
+_FIRST = b"POST /e HTTP/1.1\r\n"
+_HEADS = Heads(_FIRST, lambda headers: (headers.get("User-Agent"), headers.get("Origin")))
 _decoder = msgspec.json.Decoder(Event)
 
 
@@ -86,10 +89,12 @@ def wire(data: bytes) -> None:
 
 def head(data: bytes) -> None:
     """The express lane reads a whole usual request or nothing."""
-    first = b"POST /e HTTP/1.1\r\n"
-    for chunk in (data, first + data):
-        usual = express.read(chunk, first)
+    for chunk in (data, _FIRST + data):
+        usual = _HEADS.read(chunk, MAX_BODY)
         if usual is not None:
+            again = _HEADS.read(chunk, MAX_BODY)  # this time from memory
+            assert again is not None
+            assert (again.body, again.told) == (usual.body, usual.told)
             assert usual.body
             assert chunk.endswith(usual.body)
             assert usual.headers.get("Host") is not None
