@@ -14,7 +14,7 @@ from typing import Self
 class Part(StrEnum):
     """Code that several modules share, `proxy/static/parts/<name>.js`: comes along with the first who needs it."""
 
-    ACTIONS = "actions", 540
+    ACTIONS = "actions", 690
     CALLS = "calls", 500
     LISTEN = "listen", 160
 

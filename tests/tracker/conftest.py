@@ -192,13 +192,14 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
 def told(site: Site, page: Page) -> Callable[..., Awaitable[list[dict[str, Any]]]]:
     """Opens the site's page and runs a script on it; the events that made, without page views.
 
-    The page has to grant consent. A last event of ours says when the others have arrived.
+    The page has to grant consent. A last event of ours says when the others have arrived; `until`: one that takes longer.
     """
 
-    async def run(script: str, path: str = "/") -> list[dict[str, Any]]:
+    async def run(script: str, path: str = "/", until: str = "page_view") -> list[dict[str, Any]]:
         await page.goto(site.url(path))
         await page.wait_for_function("!!firsthand.track")
         await page.evaluate(script)
+        await site.until(lambda: until in site.names)
         await page.evaluate("firsthand('track', 'contact')")
         await site.until(lambda: "contact" in site.names)
         return [event for event in site.accepted if event["name"] not in ("page_view", "contact")]

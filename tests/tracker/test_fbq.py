@@ -43,7 +43,7 @@ def ids(sent):
 
 
 async def test_the_snippet_may_come_after_us_and_its_file_later_still(bridged, told, page):
-    [purchase] = await told(SNIPPET + "fbq('init', '1');" + PURCHASE + FILE)
+    [purchase] = await told(SNIPPET + "fbq('init', '1');" + PURCHASE + FILE, until="Purchase")
     sent = await page.evaluate("sent")
     assert sent == [
         ["init", "1"],
@@ -54,7 +54,7 @@ async def test_the_snippet_may_come_after_us_and_its_file_later_still(bridged, t
 
 async def test_calls_made_before_we_came_are_changed_while_they_wait(bridged, told, page):
     bridged.pages["*"] = bridged.page(GRANT + SNIPPET + PURCHASE)
-    [purchase] = await told(FILE)
+    [purchase] = await told(FILE, until="Purchase")
     assert ids(await page.evaluate("sent")) == [("Purchase", purchase["id"])]
 
 
@@ -130,6 +130,7 @@ async def test_a_purchase_in_the_datalayer_and_in_the_pixel_is_one(bridged, told
     found = await told(SNIPPET + FILE + calls)
     assert [event["name"].lower() for event in found] == ["purchase"]
     assert ids(await page.evaluate("sent")) == [("Purchase", found[0]["id"])]
+    assert found[0]["data"]["order_id"] == "o-1"
     if calls.startswith(BOUGHT):
         assert found[0]["id"] == "o-1"
 
@@ -160,6 +161,16 @@ async def test_events_named_differently_by_ga4_and_meta_are_one(bridged, told, p
     assert [event["name"] for event in found] == ["begin_checkout", "view_item", "sign_up"]
     begun, seen, signed = (event["id"] for event in found)
     assert [given for _, given in ids(await page.evaluate("sent"))] == [seen, signed, begun]
+
+
+async def test_a_purchase_nobody_knows_the_order_of_leaves_with_the_page_that_is_left_at_once(bridged, page):
+    bridged.pages["*"] = bridged.page(GRANT + SNIPPET)
+    await page.goto(bridged.url("/"))
+    await page.wait_for_function("!!firsthand.track")
+    await page.evaluate(PURCHASE + "location = '/next'")
+    await bridged.until(lambda: "Purchase" in bridged.names)
+    [purchase] = [event for event in bridged.accepted if event["name"] == "Purchase"]
+    assert purchase["page"]["url"] == bridged.url("/")
 
 
 async def test_without_consent_the_pixel_gets_its_call_and_we_send_nothing(bridged, page):

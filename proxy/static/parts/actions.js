@@ -8,6 +8,8 @@
  * The same action: the same event, under any of its names, reported by somebody who has not reported it yet, within ten
  * seconds, and neither two different orders nor two different ids that were given. Reports meet in the order they come.
  *
+ * Pixels often know nothing of the order. Their purchase waits a second for a report that does, and that one is recorded.
+ *
  * Options of `track` that only bridges use: `from`, who reports ('page' when not said); `silent`, want the id, record nothing.
  *
  * @typedef {{name: string, id: string, given: boolean, order?: string, from: string[], time: number, told?: boolean}} Action
@@ -17,11 +19,16 @@
   'use strict';
 
   const { now } = Date;
+  const { assign } = Object;
+  const { setTimeout, addEventListener } = window;
   const TOGETHER_MS = 1e4;
+  const WAIT_MS = 1000;
   const VIEW = 'pageview';
 
   /** @type {Action[]} */
   let actions = [];
+  /** Arguments of `track`. @type {Array[]} */
+  let waiting = [];
 
   function same(action, report) {
     if (action.name !== report.name) return false;
@@ -29,6 +36,13 @@
     const apart = (action.given && report.id) || (action.order && report.order);
     return !apart && !action.from.includes(report.from);
   }
+
+  function release() {
+    for (const args of waiting.splice(0)) window.__GLOBAL__.track(...args);
+  }
+  // Before the core's own listeners, which send what is there.
+  addEventListener('pagehide', release, true);
+  addEventListener('visibilitychange', release, true);
 
   hooks.push((event, options) => {
     const data = event.data || {};
@@ -55,6 +69,11 @@
 
     // Views are counted by the core. A tag may have one more, before the core has seen the navigation.
     if (options.silent || action.told || (name === VIEW && from !== 'page' && views.length)) return false;
+    if (name === 'purchase' && from !== 'page' && !action.order && !options.waited) {
+      waiting.push([event.name, event.data, assign({}, options, { id: action.id, waited: true })]);
+      setTimeout(release, WAIT_MS);
+      return false;
+    }
     action.told = true;
   });
 })(__SETTINGS__);
