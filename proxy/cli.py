@@ -13,15 +13,16 @@ from proxy.errors import ConfigError, ProxyError
 
 
 class _Commands(click.Group):
-    """`firsthand NAME` is `proxy/commands/NAME.py`, object `command`."""
+    """`firsthand A-NAME` is `proxy/commands/a_name.py`, object `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return sorted(module.name for module in pkgutil.iter_modules(commands.__path__) if module.name[0] != "_")
+        names = (module.name for module in pkgutil.iter_modules(commands.__path__) if module.name[0] != "_")
+        return sorted(name.replace("_", "-") for name in names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(f"proxy.commands.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"proxy.commands.{cmd_name.replace('-', '_')}").command
         return command
 
 

@@ -227,7 +227,7 @@ async def operators_listener(
         yield None
         return
     token = await asyncio.to_thread(admin_token, settings)
-    app = make_admin_app(token, destinations, log, system_clock, measured, max_bytes=settings.log.max_bytes)
+    app = make_admin_app(token, destinations, log, system_clock, measured, limits=settings.log)
     async with _listening(app, settings.admin.host, settings.admin.port, "admin") as address:
         yield address
 

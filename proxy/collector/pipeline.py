@@ -28,6 +28,7 @@ class DropReason(StrEnum):
     PREFETCH = "prefetch"  # a browser fetched ahead of time; nobody has seen the page
     BOT = "bot"  # a known crawler, or no user agent
     NO_CONSENT = "no_consent"  # no purpose was granted
+    ERASED = "erased"  # of a visitor whose data was erased
 
 
 class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     terms: TermsByRegion
     locate: Locate
     scrub: Scrub
+    is_erased: Callable[[str], bool] = lambda _: False
 
 
 Step = Callable[[Visit, Event, Rulebook], Event | DropReason]
@@ -87,6 +89,13 @@ def identify(visit: Visit, event: Event, book: Rulebook) -> Event:
     return event
 
 
+def drop_erased(visit: Visit, event: Event, book: Rulebook) -> Event | DropReason:
+    """Nothing brings an erased visitor back: no late beacon, no server that still knows the id."""
+    if visit.is_erased or (event.visitor is not None and book.is_erased(event.visitor.id)):
+        return DropReason.ERASED
+    return event
+
+
 def keep_what_is_allowed(_: Visit, event: Event, book: Rulebook) -> Event | DropReason:
     return minimise(event, book.keep.aliases) or DropReason.NO_CONSENT
 
@@ -105,6 +114,7 @@ STEPS: tuple[Step, ...] = (
     state_client,
     settle_consent,
     identify,
+    drop_erased,
     keep_what_is_allowed,
     scrub,
 )

@@ -19,13 +19,14 @@ from proxy.collector.whereabouts import Whereabouts
 from proxy.config.load import Config
 from proxy.event import Client, replace
 from proxy.identity.cookie_domain import CookieDomain, cookie_domain
-from proxy.identity.identity import Identity, read, set_cookies
+from proxy.identity.identity import Identity, read, revoked, set_cookies
 from proxy.identity.keeping import FBC, FBP, keeping
 from proxy.identity.visitor import VisitorCookie
 from proxy.log.base import EventLog
 from proxy.observe.metrics import cookies_rejected
 from proxy.privacy.consent import effective
 from proxy.privacy.keys import Keyring
+from proxy.privacy.proof import Proof, due, proof
 from proxy.privacy.scrub import scrubber
 from proxy.privacy.terms import TermsByRegion
 from proxy.wire import Parsed
@@ -52,14 +53,18 @@ class Reception:
         self._keyring = keyring
         self._codec = VisitorCookie(keyring)
         self._keep = keeping(settings)
+        self._writes_proof = settings.consent.log
+        self._version = config.version
         self._where = Whereabouts(settings.consent, self.proxies)
         self.terms = TermsByRegion(settings.consent)
+        self._is_erased = log.is_erased
         self._book = Rulebook(
             settings=settings,
             keep=self._keep,
             terms=self.terms,
             locate=self._where.locate,
             scrub=scrubber(settings.privacy),
+            is_erased=log.is_erased,
         )
         _warm_up()
 
@@ -108,6 +113,8 @@ class Reception:
             is_bot=manner.is_bot,
             has_gpc=manner.has_gpc,
             has_dnt=manner.has_dnt,
+            is_erased=identity.kept is not None and self._is_erased(identity.kept.visitor.id),
+            origin=headers.get("Origin"),
             identity=identity,
             mint=self.mint,
         )
@@ -143,13 +150,35 @@ class Reception:
             terms = self.terms.of(visit.client.region)
             consent = effective(parsed.decision, terms, gpc=visit.has_gpc, dnt=visit.has_dnt)
             visit.identity = replace(visit.identity, consent=consent)
+        decided = None
         kept, dropped = collect(visit, parsed.events, self._book)
+        if visit.is_erased:
+            visit.identity = revoked(visit.identity)
+        elif self._writes_proof and not visit.is_trusted:
+            decided = self._proof(visit)
         cookies = [] if visit.is_trusted else self._cookies(visit)
         left = Left(dropped, parsed.refused, parsed.ignored, visit.removed)
-        if kept:
-            return cookies, self.store.keep(kept, visit.source, left)
+        if kept or decided is not None:
+            return cookies, self.store.keep(kept, visit.source, left, decided)
         self.store.count(left)
         return cookies, None
+
+    def _proof(self, visit: Visit) -> Proof | None:
+        """What is to be written down of the visitor's decision; the cookie of the answer remembers it."""
+        identity = visit.identity
+        if identity.visitor is None or (logged := due(identity.consent, identity.logged, visit.received_ms)) is None:
+            return None
+        assert identity.consent is not None
+        visit.identity = replace(identity, logged=logged)
+        return proof(
+            identity.consent,
+            visitor=identity.visitor.id,
+            now_ms=visit.received_ms,
+            config=self._version,
+            origin=visit.origin,
+            ip=visit.client.ip,
+            user_agent=visit.client.user_agent,
+        )
 
     def event_id(self, received_ms: int) -> str:
         """For an event whose sender gave it none. Begins with its time: ids in order are kinder to an index."""

@@ -15,6 +15,7 @@ from proxy.errors import LogUnavailable
 from proxy.event import Event
 from proxy.log.base import EventLog
 from proxy.observe import metrics
+from proxy.privacy.proof import Proof
 from proxy.wire import RefusedEvent, field_label
 
 _FRESH_MS = 10 * SECOND_MS
@@ -49,17 +50,21 @@ class Store:
         self._stored = {source: metrics.events_stored.labels(source) for source in ("browser", "pixel", "server")}
         self._dropped = {reason: metrics.events_dropped.labels(reason) for reason in DropReason}
 
-    def keep(self, events: Sequence[Event], source: str, left: Left = NOTHING_LEFT) -> Storing:
-        new = asyncio.ensure_future(self._log.append(events))
-        return Storing(new, partial(self._settle, new, len(events), source, left))
+    def keep(
+        self, events: Sequence[Event], source: str, left: Left = NOTHING_LEFT, proof: Proof | None = None
+    ) -> Storing:
+        new = asyncio.ensure_future(self._log.append(events, () if proof is None else (proof,)))
+        return Storing(new, partial(self._settle, new, len(events), source, left, decided=proof is not None))
 
-    def _settle(self, stored: asyncio.Future[int], count: int, source: str, left: Left) -> None:
+    def _settle(self, stored: asyncio.Future[int], count: int, source: str, left: Left, *, decided: bool) -> None:
         try:
             new = stored.result()
         except LogUnavailable as error:
             self._failed_ms, self._why = self._clock(), str(error)
             raise
         self._failed_ms = None
+        if decided:
+            metrics.consents_logged.inc()
         self._stored[source].inc(new)
         if new < count:
             metrics.events_duplicate.inc(count - new)

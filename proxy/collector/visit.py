@@ -38,6 +38,8 @@ class Visit(msgspec.Struct, kw_only=True):
     is_bot: bool = False
     has_gpc: bool = False  # Sec-GPC: 1
     has_dnt: bool = False  # DNT: 1
+    is_erased: bool = False  # its visitor cookie is of somebody whose data was erased
+    origin: str | None = None  # of the page, as the browser states it
     identity: Identity = Identity()
     landing: Landing | None = None
     removed: list[str] = msgspec.field(default_factory=list)  # where personal text was taken out of its events

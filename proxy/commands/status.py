@@ -26,8 +26,7 @@ from proxy.relay.redact import redact
 def command(config: Path, as_json: bool) -> None:
     """Show how far each destination is and what holds it up. Safe while serving: changes nothing.
 
-    With --json also `expired` (deleted by retention before delivery) per destination, and `left_over`: names that have
-    a place in the log but are not in the configuration (any more).
+    With --json the object of /status.json; docs/metrics.md explains every field.
     """
     loaded = load(config)
     stats = asyncio.run(_stats(loaded))
@@ -41,14 +40,10 @@ async def _stats(config: Config) -> LogStats:
 
 
 def full_status(stats: LogStats, config: Config, now_ms: int) -> dict[str, Any]:
-    shown = status(stats, config.destinations, now_ms, config.settings.log.max_bytes)
-    shown["log"]["when_full"] = config.settings.log.when_full
-    expired = {reader.reader: reader.expired for reader in stats.readers}
+    shown = status(stats, config.destinations, now_ms, config.settings.log)
     for destination in shown["destinations"]:
-        destination["expired"] = expired.get(destination["name"], 0)
         for key in ("paused", "last_error"):  # a platform's words
             destination[key] = redact(destination[key], config.secrets())
-    shown["left_over"] = [reader.reader for reader in stats.readers if reader.reader not in config.destinations]
     return shown
 
 
@@ -59,6 +54,7 @@ def _readable(shown: dict[str, Any], path: Path) -> Iterator[str]:
     if log["max_bytes"] is not None:
         full = f": FULL (log.when_full: {log['when_full']})" if log["is_full"] else ""
         yield f"{log['used_bytes'] / 1e6:,.1f} of {log['max_bytes'] / 1e6:,.1f} MB (log.max_bytes) are used{full}"
+    yield _retention(log, now_ms)
     width = max((len(destination["name"]) for destination in shown["destinations"]), default=0)
     width = max(width, len("destination"))
     yield f"\n{'destination':<{width}} {'waiting':>9} {'oldest':>8} {'delivered':>11} {'dead':>6}  state"
@@ -78,6 +74,15 @@ def _readable(shown: dict[str, Any], path: Path) -> Iterator[str]:
             yield f"{'':<{width}}   {destination['expired']:,} events were deleted by retention before delivery"
     if shown["left_over"]:
         yield f"\nnot in the configuration (any more): {', '.join(shown['left_over'])}"
+
+
+def _retention(log: dict[str, Any], now_ms: int) -> str:
+    purge, keeps = log["last_purge"], log["keeps_days"]
+    kept = f"events are kept {keeps['events']:g} days, dead letters {keeps['dead']:g}"
+    if purge is None:
+        return f"{kept}; retention was never enforced yet: `firsthand serve` does it"
+    gone = f"{purge['events']:,} events, {purge['dead']:,} dead letters, {purge['consents']:,} proofs of consent"
+    return f"{kept}; last enforced {ago(purge['at_ms'], now_ms)} ago: {gone} deleted"
 
 
 def _state(destination: dict[str, Any], now_ms: int) -> str:

@@ -43,6 +43,8 @@ class ConsentSettings(Section):
     """What counts while the visitor has not decided: denied, granted, or one of them per purpose."""
     gpc: Signal = "refuse_sale"
     """What `Sec-GPC: 1` refuses, whatever else was said: refuse_sale, refuse_marketing or ignore."""
+    log: bool = True
+    """Write down what visitors decide, as proof: once per change, encrypted. Kept for `log.consent_days`."""
     gpc_last_update: date | None = None
     """The day you began to honour it (2026-11-23): `lastUpdate` in /.well-known/gpc.json."""
     dnt: Signal = "ignore"

@@ -167,6 +167,10 @@ class LogSettings(Section):
     """Events are deleted after this long, delivered or not."""
     dead_days: Annotated[float, Field(gt=0)] = 7
     """Dead letters are deleted after this long."""
+    consent_days: Annotated[float, Field(gt=0)] = 1490
+    """Proofs of consent are deleted after this long: 13 months, as long as a consent may last, and three years."""
+    erased_days: Annotated[float, Field(gt=0)] = 400
+    """Erased visitors are remembered this long, so that nothing brings them back: as long as a cookie may live."""
     max_bytes: Annotated[int, Field(ge=10_000_000)] | None = None
     """How much the log may hold. Default: no limit but the disk."""
     when_full: Literal["refuse", "drop_delivered", "drop_oldest"] = "refuse"

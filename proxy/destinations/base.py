@@ -151,6 +151,8 @@ class Destination(abc.ABC):
     limits: ClassVar[Limits]
     essential: ClassVar[tuple[str, ...]] = ()
     """Fields without which the platform refuses the events of a website, such as `client.user_agent`."""
+    deletion: ClassVar[str] = "ask its operator"
+    """How data that was sent is deleted there, for whoever answers a request for erasure."""
 
     def __init_subclass__(cls, *, kind: str, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

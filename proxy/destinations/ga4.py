@@ -93,6 +93,7 @@ class Ga4(Destination, kind="ga4"):
         """Texts of up to 500 characters instead of 100: Google Analytics 360 keeps them."""
 
     limits = Limits(batch=25, batch_default=25, max_age_s=72 * 3600, body_bytes=130_000)
+    deletion = "Admin, 'Data deletion requests', or the User Deletion API, by the client id in the events"
     settings: Settings
 
     def __init__(self, name: str, settings: Settings) -> None:

@@ -152,6 +152,10 @@ class GoogleAds(Destination, kind="google_ads"):
             return self
 
     limits = Limits(batch=2000, batch_default=100, max_age_s=90 * DAY_S, requests_per_minute=300)
+    deletion = (
+        "retract the conversion by its order id in Google Ads (conversion adjustments), and remove the "
+        "person from customer match lists"
+    )
     settings: Settings
 
     def __init__(self, name: str, settings: Settings) -> None:

@@ -105,6 +105,10 @@ class Pinterest(Destination, kind="pinterest"):
         """Name of the integration as Pinterest should see it: ss- and lower case."""
 
     limits = Limits(batch=1000, batch_default=50, max_age_s=7 * DAY_S)
+    deletion = (
+        "Pinterest documents no call that deletes single events: write to its business support, and "
+        "remove the person from your audiences"
+    )
     settings: Settings
 
     def __init__(self, name: str, settings: Settings) -> None:

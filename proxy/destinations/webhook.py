@@ -96,6 +96,7 @@ class Webhook(Destination, kind="webhook"):
             return self
 
     limits = Limits(batch=100, batch_default=1, max_age_s=30 * DAY_S, body_bytes=1_000_000)
+    deletion = "delete there what came with the ids of these events (`firsthand export` lists them)"
     settings: Settings
 
     def __init__(self, name: str, settings: Settings) -> None:

@@ -27,6 +27,19 @@ def _bounds(networks: str) -> tuple[int, ...]:
 _V4, _V6 = _bounds(_RESERVED_V4), _bounds(_RESERVED_V6)
 
 
+def network_of(text: str) -> str | None:
+    """The network an address is in, too large to tell one visitor: `198.51.100.0/24`, `2001:db8:1::/48`.
+
+    None when it is no address."""
+    try:
+        address = ip_address(text.strip())
+        if isinstance(address, IPv6Address):
+            address = address.ipv4_mapped or address
+        return str(ip_network(f"{address}/{24 if isinstance(address, IPv4Address) else 48}", strict=False))
+    except ValueError:
+        return None
+
+
 @lru_cache(maxsize=4096)
 def public_ip(text: str) -> str | None:
     """The address in its shortest form, IPv4 in IPv6 unwrapped; None when it is none or not a visitor's.

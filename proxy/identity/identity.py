@@ -26,7 +26,7 @@ import msgspec
 
 from proxy.clock import DAY_S
 from proxy.config.settings import CookieSettings
-from proxy.event import ClickId, Consent, Event, Page, Visitor, replace
+from proxy.event import ClickId, Consent, ConsentState, Event, Page, Visitor, replace
 from proxy.identity import meta_cookies, verbatim
 from proxy.identity.click_ids import KEEP_MS, harvest, merge, valid
 from proxy.identity.cookie_domain import CookieDomain, same_site
@@ -35,6 +35,7 @@ from proxy.identity.keeping import FBC, FBP, NOTHING, Found, Keeping, find
 from proxy.identity.touches import Evidence, Touches, stated, touched
 from proxy.identity.visitor import LONGEST_MS, Remembered, VisitorCookie, visitor_id
 from proxy.privacy.consent import may_advertise, may_identify, withdraws_advertising, withdraws_identity
+from proxy.privacy.proof import Logged
 
 _LONGEST_ID = 512  # characters of a browser id that an event states
 
@@ -52,6 +53,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     kept_text: str = ""  # and its value, to the byte
     sent: frozenset[str] = frozenset()  # cookie names of ours that came, usable or not
     consent: Consent | None = None  # the visitor's latest word among the events so far
+    logged: Logged | None = None  # the last proof of consent
 
 
 def read(cookie_header: str, codec: VisitorCookie, keep: Keeping, now_ms: int) -> Identity:
@@ -71,6 +73,7 @@ def read(cookie_header: str, codec: VisitorCookie, keep: Keeping, now_ms: int) -
         visitor=kept.visitor if kept else None,
         click_ids=kept.click_ids if kept else {},
         touches=kept.touches if kept else None,
+        logged=kept.logged if kept else None,
         fbp=meta_cookies.first_fbp(came.get(FBP, ())),
         fbc=meta_cookies.newest_fbc(came.get(FBC, ())),
         found=_in_platform_cookies(keep, came, kept, now_ms) if keep.has_platforms else NOTHING,
@@ -110,6 +113,12 @@ def advance(
     return identity, event
 
 
+def revoked(identity: Identity) -> Identity:
+    """Of a visitor whose data was erased: every cookie of ours that came is taken back."""
+    refused = ConsentState.DENIED
+    return replace(identity, consent=Consent(marketing=refused, analytics=refused, sale=refused, source="erased"))
+
+
 def set_cookies(
     identity: Identity,
     *,
@@ -140,10 +149,11 @@ def set_cookies(
                 fbc=identity.fbc,
                 cookies=cookies,
                 touches=identity.touches,
+                logged=identity.logged,
             )
         else:
             measured = {name: value for name, value in cookies.items() if name in keep.measuring}
-            remembered = Remembered(visitor=visitor, seen_at=now_ms, cookies=measured)
+            remembered = Remembered(visitor=visitor, seen_at=now_ms, cookies=measured, logged=identity.logged)
         age_ms = 0 if settings.rolling else now_ms - visitor.first_seen
         max_age_s = max(0, settings.max_age_days * DAY_S - age_ms // 1000)
         value = codec.renew(remembered, identity.kept, identity.kept_text) if max_age_s else ""

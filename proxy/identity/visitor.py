@@ -1,7 +1,8 @@
 """The visitor cookie `_fh`: what a browser carries for us, sealed, so that collectors need no store.
 
-It holds a random visitor id, the newest click per platform, and the platforms' own cookies (`_fbp`, `_fbc`, `_ttp`, …)
-last seen in or given to this browser. Sealed with the cookie subkey of the keyring, written in base64url, at most 3 kB.
+It holds a random visitor id, the newest click per platform, the platforms' own cookies (`_fbp`, `_fbc`, `_ttp`, …) last
+seen in or given to this browser, and which decision was last written down as proof of consent. Sealed with the cookie
+subkey of the keyring, written in base64url, at most 3 kB.
 Whatever does not open (forged, cut, of a lost key, of another programme) is no cookie: the codec answers None and never
 raises.
 """
@@ -18,6 +19,7 @@ from proxy.clock import DAY_MS
 from proxy.event import ClickId, Touch, Visitor, replace
 from proxy.identity.meta_cookies import fbclid_of
 from proxy.privacy.keys import Keyring
+from proxy.privacy.proof import Logged
 
 MAX_CHARS = 3000
 """Longer cookies are cut by dropping the oldest clicks. Browsers allow 4096 bytes with the name; servers often 8192
@@ -42,6 +44,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True):
     fbc: str | None = None
     cookies: dict[str, str] = {}  # other platforms' cookies, name -> value
     touches: tuple[Touch, Touch] | None = None  # first and last
+    logged: Logged | None = None  # the last proof of consent
 
 
 class _Packed(msgspec.Struct, frozen=True, array_like=True):
@@ -55,6 +58,7 @@ class _Packed(msgspec.Struct, frozen=True, array_like=True):
     clicks: list[tuple[str, int, str | None]]  # name, ms, value; None: the one inside `fbc`
     cookies: dict[str, str] = {}
     touches: list[tuple[str, int, str]] = []  # first and last, or the one that is both
+    logged: tuple[str, int] | None = None
 
 
 def visitor_id(random_128_bits: int) -> str:
@@ -121,6 +125,7 @@ class VisitorCookie:
             fbc=packed.fbc,
             cookies=packed.cookies,
             touches=_touches(packed.touches),
+            logged=None if packed.logged is None else Logged(*packed.logged),
         )
 
     def _seal(self, remembered: Remembered, clicks: list[tuple[str, ClickId]]) -> str:
@@ -137,6 +142,7 @@ class VisitorCookie:
             ],
             remembered.cookies,
             [(touch.click, touch.at, touch.evidence) for touch in dict.fromkeys(remembered.touches or ())],
+            None if remembered.logged is None else (remembered.logged.states, remembered.logged.at),
         )
         sealed = self._keyring.seal(_PURPOSE, self._encoder.encode(packed))
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()

@@ -4,7 +4,7 @@ A cursor says what is settled, not how: delivered, or skipped by the rules of th
 replay that must not send twice, and to whoever asks where an event went. Healthy traffic is one long stretch, so the
 stretch that reaches up to the cursor is kept as its beginning alone (`reader.run`) and grows with the cursor at no
 cost. A stretch that ends is written down as text (`12-18,`) and never taken back: what was accepted stays accepted,
-through replays and changed rules. docs/decisions/0005 has the choice and its figures. Pure.
+through replays and changed rules. docs/decisions/0006 has the choice and its figures. Pure.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from typing import Protocol
 import msgspec
 
 from proxy.event import Event
+from proxy.privacy.proof import Proof
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -93,6 +94,14 @@ class StoredDeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     event: Event | None  # None: its body is gone (retention, erasure, lost key)
 
 
+class StoredProof(msgspec.Struct, frozen=True, kw_only=True):
+    """`visitor`: the keyed digest, in hex. `proof` is None when no key opens it."""
+
+    at_ms: int
+    visitor: str
+    proof: Proof | None  # without the visitor id
+
+
 class ReaderStats(msgspec.Struct, frozen=True, kw_only=True):
     reader: str
     cursor: int
@@ -136,23 +145,36 @@ class Purged(msgspec.Struct, frozen=True, kw_only=True):
 
     events: int = 0
     dead: int = 0
+    consents: int = 0
     undelivered: dict[str, int] = {}  # of `events`, by reader: those it had not settled
     more: bool = False
+
+
+class LastPurge(msgspec.Struct, frozen=True, kw_only=True):
+    """When retention was enforced last, and what that run deleted."""
+
+    at_ms: int
+    events: int = 0
+    dead: int = 0
+    consents: int = 0
 
 
 class LogStats(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     oldest_ms: int | None
     bytes: int  # of its files
+    consents: int = 0  # proofs kept
+    erased: int = 0  # visitors remembered as erased
+    last_purge: LastPurge | None = None
     head: int  # highest sequence number ever given
     readers: tuple[ReaderStats, ...]
     used: int = 0  # of `bytes`, without free pages: what log.max_bytes limits
 
 
 class EventLog(Protocol):
-    def append(self, events: Sequence[Event]) -> Awaitable[int]:
-        """Once all are on disk: how many were new (a known id and name is stored once). `LogUnavailable` when it
-        cannot; then nothing was stored."""
+    def append(self, events: Sequence[Event], proofs: Sequence[Proof] = ()) -> Awaitable[int]:
+        """Once all are on disk, together: how many events were new (a known id and name is stored once).
+        `LogUnavailable` when it cannot; then nothing was stored."""
         ...
 
     async def read(self, reader: str, limit: int) -> Batch:
@@ -173,6 +195,10 @@ class EventLog(Protocol):
 
     async def erase(self, visitor: str) -> int:
         """Delete every event of a visitor id, dead letters included; how many."""
+        ...
+
+    def is_erased(self, visitor: str) -> bool:
+        """Was this visitor id erased, as far as this process knows? Cheap; others learn of it within seconds."""
         ...
 
     async def stats(self) -> LogStats:
@@ -203,6 +229,10 @@ class OperatedLog(EventLog, Protocol):
         self, reader: str | None = None, seqs: Sequence[int] | None = None, why: str | None = None
     ) -> int:
         """Forget dead letters; how many."""
+        ...
+
+    async def revoke(self, visitors: Sequence[str]) -> None:
+        """Remember these visitor ids as erased (`is_erased`), and keep of their proofs of consent only what proves."""
         ...
 
     async def replay(self, replay: Replay) -> int:

@@ -45,6 +45,11 @@ def must_exist(path: Path) -> None:
         )
 
 
+def copies(path: Path) -> list[Path]:
+    """What `prepare` left beside the log when its format moved on."""
+    return sorted(path.parent.glob(f"{FILE}.format-*"))
+
+
 def size(path: Path) -> int:
     """Bytes of the log's files."""
     return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*") if file.suffix != ".db-shm")

@@ -14,11 +14,12 @@ import msgspec
 from proxy.clock import DAY_MS, Clock
 from proxy.config.settings import LogSettings
 from proxy.errors import LogUnavailable
-from proxy.event import Event
+from proxy.event import Event, replace
 from proxy.log.base import (
     Batch,
     DeadLetter,
     Entry,
+    LastPurge,
     LogStats,
     Outcome,
     Purged,
@@ -27,6 +28,7 @@ from proxy.log.base import (
     Replay,
     StoredDeadLetter,
 )
+from proxy.privacy.proof import Proof
 
 DeadKey: TypeAlias = tuple[str, int]  # reader, sequence number
 
@@ -44,6 +46,9 @@ class _Reader(msgspec.Struct):
 class MemoryLog:
     def __init__(self, clock: Clock, settings: LogSettings | None = None) -> None:
         self.broken = ""
+        self.proofs: list[Proof] = []
+        self._last_purge: LastPurge | None = None
+        self._revoked: dict[str, int] = {}  # visitor id -> ms
         self._clock = clock
         self._settings = settings or LogSettings()
         self._entries: dict[int, Entry] = {}
@@ -54,9 +59,10 @@ class MemoryLog:
         self._claims: dict[tuple[str, str], int] = {}  # (reader, key) -> seq
         self._news = asyncio.Event()
 
-    async def append(self, events: Sequence[Event]) -> int:
+    async def append(self, events: Sequence[Event], proofs: Sequence[Proof] = ()) -> int:
         if self.broken:
             raise LogUnavailable(self.broken)
+        self.proofs.extend(proofs)
         new = 0
         for event in events:
             if (event.id, event.name) in self._known:
@@ -121,6 +127,15 @@ class MemoryLog:
         self._dead = {key: letter for key, letter in self._dead.items() if key[1] not in gone}
         return len(gone)
 
+    async def revoke(self, visitors: Sequence[str]) -> None:
+        self._revoked.update(dict.fromkeys(visitors, self._clock()))
+        self.proofs = [
+            replace(one, network=None, browser=None) if one.visitor in visitors else one for one in self.proofs
+        ]
+
+    def is_erased(self, visitor: str) -> bool:
+        return visitor in self._revoked
+
     async def stats(self) -> LogStats:
         readers = [
             ReaderStats(
@@ -138,6 +153,9 @@ class MemoryLog:
             events=len(self._entries),
             oldest_ms=min((entry.stored_at_ms for entry in self._entries.values()), default=None),
             bytes=0,
+            consents=len(self.proofs),
+            erased=len(self._revoked),
+            last_purge=self._last_purge,
             head=self._head,
             readers=tuple(readers),
         )
@@ -218,7 +236,12 @@ class MemoryLog:
         for key in letters:
             del self._dead[key]
         self._delete(old)
-        return Purged(events=len(old), dead=len(letters), undelivered=undelivered)
+        lasting = [one for one in self.proofs if one.at >= now_ms - self._settings.consent_days * DAY_MS]
+        consents, self.proofs = len(self.proofs) - len(lasting), lasting
+        long_ago_ms = now_ms - self._settings.erased_days * DAY_MS
+        self._revoked = {visitor: at_ms for visitor, at_ms in self._revoked.items() if at_ms >= long_ago_ms}
+        self._last_purge = LastPurge(at_ms=now_ms, events=len(old), dead=len(letters), consents=consents)
+        return Purged(events=len(old), dead=len(letters), consents=consents, undelivered=undelivered)
 
     async def close(self) -> None:
         self.broken = "the log is closed"

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import msgspec
 
-from proxy.event import Event, decode_event, encode_json
+from proxy.event import Event, decode_event, encode_json, replace
 from proxy.log.base import ReaderState
 from proxy.privacy.keys import Keyring
+from proxy.privacy.proof import Proof
 
 _BODY, _KEY, _VISITOR, _STATE, _DETAIL = "log", "log-key", "log-visitor", "log-state", "log-detail"
-_CLAIM = "log-claim"
+_CLAIM, _CONSENT = "log-claim", "log-consent"
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -23,6 +24,14 @@ class Row(msgspec.Struct, frozen=True):
 
     key: bytes
     visitor: int | None
+    body: bytes
+
+
+class ProofRow(msgspec.Struct, frozen=True):
+    """A proof of consent as it is stored."""
+
+    at_ms: int
+    visitor: int
     body: bytes
 
 
@@ -50,6 +59,18 @@ class Sealing:
         digest = self._keys.digest64(_KEY, f"{len(event_id)}:{event_id}{name}".encode())
         return _told_time(event_id) + digest.to_bytes(8, "big", signed=True)
 
+    def proof(self, proof: Proof) -> ProofRow:
+        visitor = self.visitor(proof.visitor)
+        return ProofRow(proof.at, visitor, self.proof_body(visitor, proof))
+
+    def proof_body(self, visitor: int, proof: Proof) -> bytes:
+        """Without the visitor id, which only the digest beside it stands for."""
+        return self._keys.seal(_CONSENT, encode_json(replace(proof, visitor="")), _bytes(visitor))
+
+    def opened_proof(self, visitor: int, body: bytes) -> Proof | None:
+        raw = self._keys.open(_CONSENT, body, _bytes(visitor))
+        return None if raw is None else msgspec.json.decode(raw, type=Proof)
+
     def visitor(self, visitor_id: str) -> int:
         return self._keys.digest64(_VISITOR, visitor_id.encode())
 
@@ -70,6 +91,10 @@ class Sealing:
     def opened_detail(self, reader: str, sealed: bytes) -> str:
         raw = self._keys.open(_DETAIL, sealed, reader.encode())
         return "" if raw is None else raw.decode()
+
+
+def _bytes(digest: int) -> bytes:
+    return digest.to_bytes(8, "big", signed=True)
 
 
 def _told_time(event_id: str) -> bytes:

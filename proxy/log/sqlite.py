@@ -11,21 +11,25 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from proxy.clock import DAY_MS, Clock
 from proxy.config.settings import LogSettings
+from proxy.errors import LogUnavailable
 from proxy.event import Event, replace
 from proxy.log import database, settling, upkeep
 from proxy.log.base import Batch, DeadLetter, Entry, LogStats, Outcome, Purged, ReaderStats, Replay, StoredDeadLetter
 from proxy.log.committer import Committer
+from proxy.log.erased import Erased
 from proxy.log.room import Room
 from proxy.log.view import Found, LogView, Place
 from proxy.log.writing import Writing
 from proxy.observe.logs import get_logger
 from proxy.privacy.keys import Keyring
+from proxy.privacy.proof import Proof
 
 UNREADABLE = "unreadable"  # why of a dead letter whose body no key opens, or that is damaged
 _POLL_S = 0.25  # how soon a waiting reader notices what another process appended
@@ -52,6 +56,9 @@ class SqliteLog:
         self._head = 0  # the highest sequence number seen
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._expired: dict[str, int] = {}  # by reader, since the last line about it
+        self._purging = False  # the last piece of upkeep left more to do
+        self._erased = Erased(view)
+        self._looking = asyncio.create_task(self._erased.keep_looking(), name="erased visitors")
 
     @classmethod
     async def open(cls, folder: Path, keyring: Keyring, settings: LogSettings, clock: Clock) -> Self:
@@ -64,10 +71,15 @@ class SqliteLog:
         except BaseException:
             await view.close()
             raise
-        return cls(path, view, connection, clock, settings)
+        log = cls(path, view, connection, clock, settings)
+        with suppress(LogUnavailable):  # it is looked up again in a moment
+            await log._erased.look()
+        return log
 
     async def close(self) -> None:
         """Store what waits, then close the file."""
+        self._looking.cancel()
+        await asyncio.wait([self._looking])
         await self._writer.close()
         await self._view.close()
         self._nudge()
@@ -77,8 +89,9 @@ class SqliteLog:
         """Transactions that stored events, in this process."""
         return self._writer.transactions
 
-    def append(self, events: Sequence[Event]) -> asyncio.Future[int]:
-        return self._writer.append([self._sealing.row(event) for event in events])
+    def append(self, events: Sequence[Event], proofs: Sequence[Proof] = ()) -> asyncio.Future[int]:
+        rows = [self._sealing.row(event) for event in events]
+        return self._writer.append(rows, [self._sealing.proof(proof) for proof in proofs])
 
     async def read(self, reader: str, limit: int) -> Batch:
         """Unreadable events become dead letters on the way: a lost key or a damaged page holds nobody up."""
@@ -120,12 +133,29 @@ class SqliteLog:
         return next(stats.waiting for stats in await self.readers() if stats.reader == reader)
 
     async def erase(self, visitor: str) -> int:
-        seqs = await self._view.of_visitor(visitor)
+        return await self.erase_events(await self._view.of_visitor(visitor))
+
+    async def erase_events(self, seqs: Sequence[int]) -> int:
+        """Delete these events with their dead letters and claims, in pieces; how many there were."""
         erased = 0
         for start in range(0, len(seqs), upkeep.CHUNK):
             chunk = seqs[start : start + upkeep.CHUNK]
             erased += await self._writer.run(partial(upkeep.erase, seqs=chunk))
         return erased
+
+    async def revoke(self, visitors: Sequence[str]) -> None:
+        digests = [self._sealing.visitor(visitor) for visitor in visitors]
+        now_ms = self._clock()
+        await self._writer.run(partial(upkeep.revoke, sealing=self._sealing, visitors=digests, now_ms=now_ms))
+        await self._erased.look()
+
+    def is_erased(self, visitor: str) -> bool:
+        return visitor in self._erased
+
+    async def wipe(self) -> bool:
+        """Fold the -wal file in and empty it, so that what was overwritten is overwritten in every file. False: readers
+        were in the way for too long; it happens by itself later."""
+        return await self._writer.run(upkeep.fold_in, transaction=False)
 
     async def stats(self) -> LogStats:
         return await self._view.stats()
@@ -182,7 +212,11 @@ class SqliteLog:
         now_ms = self._clock()
         events_before_ms = int(now_ms - self._settings.retention_days * DAY_MS)
         dead_before_ms = int(now_ms - self._settings.dead_days * DAY_MS)
-        purged = await self._writer.run(lambda writer: upkeep.purge(writer, events_before_ms, dead_before_ms))
+        consents_before_ms = int(now_ms - self._settings.consent_days * DAY_MS)
+        erased_before_ms = int(now_ms - self._settings.erased_days * DAY_MS)
+        before = upkeep.Before(events_before_ms, dead_before_ms, consents_before_ms, erased_before_ms)
+        purged = await self._writer.run(partial(upkeep.purge, before=before, now_ms=now_ms, goes_on=self._purging))
+        self._purging = purged.more
         for reader, count in purged.undelivered.items():
             self._expired[reader] = self._expired.get(reader, 0) + count
         if not purged.more:

@@ -7,8 +7,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Sequence
 
+import msgspec
+
 from proxy.event import replace
 from proxy.log.base import Purged
+from proxy.log.sealing import Sealing
 from proxy.log.settling import numbers
 
 CHUNK = 500  # events deleted in one transaction: 3.3 ms at a million events
@@ -18,18 +21,41 @@ _CHOSEN = """(?1 IS NULL OR reader = ?1) AND (?2 IS NULL OR seq IN (SELECT value
 _HELD = _CHOSEN + " AND seq IN (SELECT seq FROM event)"  # noqa: S608 - constants
 
 
-def purge(database: sqlite3.Connection, events_before_ms: int, dead_before_ms: int) -> Purged:
-    """Delete the oldest events, delivered or not, and dead letters; count what readers had not settled."""
+class Before(msgspec.Struct, frozen=True):
+    """What is older than this goes: ms, per kind of data."""
+
+    events: int
+    dead: int
+    consents: int
+    erased: int
+
+
+def purge(database: sqlite3.Connection, before: Before, now_ms: int, *, goes_on: bool) -> Purged:
+    """Delete the oldest events, delivered or not, and the rest; count what readers had not settled.
+
+    `goes_on`: it is a further piece of one run, whose counts add up."""
     old = database.execute(
-        "SELECT seq FROM event WHERE stored_at_ms < ? ORDER BY stored_at_ms LIMIT ?", (events_before_ms, CHUNK)
+        "SELECT seq FROM event WHERE stored_at_ms < ? ORDER BY stored_at_ms LIMIT ?", (before.events, CHUNK)
     )
     seqs = [seq for (seq,) in old]
     gone = _drop(database, seqs)
     letters = database.execute(
         "DELETE FROM dead WHERE (reader, seq) IN (SELECT reader, seq FROM dead WHERE at_ms < ? LIMIT ?)",
-        (dead_before_ms, CHUNK),
+        (before.dead, CHUNK),
     ).rowcount
-    return replace(gone, dead=letters, more=gone.more or letters == CHUNK)
+    consents = database.execute(
+        "DELETE FROM consent WHERE id IN (SELECT id FROM consent WHERE at_ms < ? ORDER BY at_ms LIMIT ?)",
+        (before.consents, CHUNK),
+    ).rowcount
+    database.execute("DELETE FROM erased WHERE at_ms < ?", (before.erased,))
+    kept = "purge.{0} + excluded.{0}" if goes_on else "excluded.{0}"
+    counts = ", ".join(f"{name} = {kept.format(name)}" for name in ("events", "dead", "consents"))
+    database.execute(
+        f"""INSERT INTO purge (one, at_ms, events, dead, consents) VALUES (1, ?, ?, ?, ?)
+            ON CONFLICT (one) DO UPDATE SET at_ms = excluded.at_ms, {counts}""",  # noqa: S608 - constants
+        (now_ms, len(seqs), letters, consents),
+    )
+    return replace(gone, dead=letters, consents=consents, more=gone.more or CHUNK in (letters, consents))
 
 
 def drop_delivered(database: sqlite3.Connection, readers: Collection[str] | None) -> Purged:
@@ -75,6 +101,27 @@ def erase(database: sqlite3.Connection, seqs: Sequence[int]) -> int:
         return _delete(database, seqs)
     finally:
         database.execute("PRAGMA secure_delete=FAST")
+
+
+def revoke(database: sqlite3.Connection, sealing: Sealing, visitors: Sequence[int], now_ms: int) -> None:
+    """Remember that these visitors were erased; their proofs of consent lose network and browser."""
+    database.execute("PRAGMA secure_delete=ON")
+    try:
+        for visitor in visitors:
+            database.execute("INSERT OR REPLACE INTO erased (at_ms, visitor) VALUES (?, ?)", (now_ms, visitor))
+            kept = database.execute("SELECT id, body FROM consent WHERE visitor = ?", (visitor,)).fetchall()
+            for number, body in kept:
+                if (proof := sealing.opened_proof(visitor, body)) is not None:
+                    bare = sealing.proof_body(visitor, replace(proof, network=None, browser=None))
+                    database.execute("UPDATE consent SET body = ? WHERE id = ?", (bare, number))
+    finally:
+        database.execute("PRAGMA secure_delete=FAST")
+
+
+def fold_in(database: sqlite3.Connection) -> bool:
+    """Outside a transaction. Waits for readers as long as any statement does."""
+    busy, *_ = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
 
 
 def retry_dead(database: sqlite3.Connection, reader: str | None, seqs: Sequence[int] | None, why: str | None) -> int:

@@ -19,13 +19,28 @@ from proxy.errors import LogUnavailable
 from proxy.event import Event
 from proxy.log import database
 from proxy.log.accepted import Accepted
-from proxy.log.base import DeadLetter, LogStats, ReaderState, ReaderStats, Replay, Replayable, StoredDeadLetter
+from proxy.log.base import (
+    DeadLetter,
+    Entry,
+    LastPurge,
+    LogStats,
+    ReaderState,
+    ReaderStats,
+    Replay,
+    Replayable,
+    StoredDeadLetter,
+    StoredProof,
+)
 from proxy.log.room import USED_BYTES
 from proxy.log.sealing import Sealing
 from proxy.log.settling import numbers
 from proxy.privacy.keys import Keyring
 
 _ROWS = 10_000  # fetched at once where all of the log is gone through
+_STATS = f"""
+SELECT ({USED_BYTES}), (SELECT coalesce(max(id) - min(id) + 1, 0) FROM consent), (SELECT count(*) FROM erased)
+"""  # noqa: S608 - constants
+_BODIES = 500  # the same, with their bodies
 
 
 _KEPT_OPEN = 1_000  # events; some 5 MB
@@ -73,11 +88,11 @@ class LogView:
 
     async def head(self) -> int:
         """The highest sequence number ever given."""
-        rows = await self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'event'")
+        rows = await self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'event'")
         return int(rows[0][0]) if rows else 0
 
     async def place(self, reader: str) -> Place | None:
-        rows = await self._rows(
+        rows = await self.rows(
             """SELECT cursor, epoch, state, (SELECT seq FROM sqlite_sequence WHERE name = 'event'),
                       EXISTS (SELECT 1 FROM again WHERE reader = name)
                FROM reader WHERE name = ?""",
@@ -91,7 +106,7 @@ class LogView:
     # The casts: in a damaged file a body may pass for text, which would fail to decode before we could judge it.
 
     async def retries(self, reader: str, limit: int) -> list[Found]:
-        rows = await self._rows(
+        rows = await self.rows(
             """SELECT seq, stored_at_ms, CAST(key AS BLOB), CAST(body AS BLOB) FROM again JOIN event USING (seq)
                WHERE reader = ? ORDER BY seq LIMIT ?""",
             reader,
@@ -101,7 +116,7 @@ class LogView:
 
     async def unsettled(self, reader: str, place: Place, limit: int) -> list[Found]:
         """Above the cursor, up to the head, in order."""
-        rows = await self._rows(
+        rows = await self.rows(
             """SELECT seq, stored_at_ms, CAST(key AS BLOB), CAST(body AS BLOB) FROM event
                WHERE seq > ?2 AND seq <= ?3
                  AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.reader = ?1 AND settled.seq = event.seq)
@@ -116,7 +131,7 @@ class LogView:
     async def claims(self, reader: str, keys: Collection[str]) -> dict[str, int]:
         """Those of `keys` that are claimed, and by which event."""
         digests = {self.sealing.claim(reader, key): key for key in keys}
-        rows = await self._rows(
+        rows = await self.rows(
             "SELECT key, seq FROM claim WHERE reader = ? AND key IN (SELECT value FROM json_each(?))",
             reader,
             numbers(digests),
@@ -126,19 +141,52 @@ class LogView:
     async def of_visitor(self, visitor: str) -> list[int]:
         """Sequence numbers of a visitor's events: scans an index, 0.05 s for a million events."""
         digest = self.sealing.visitor(visitor)
-        rows = await self._rows("SELECT seq FROM event INDEXED BY event_stored WHERE visitor = ?", digest)
+        rows = await self.rows("SELECT seq FROM event INDEXED BY event_stored WHERE visitor = ?", digest)
         return sorted(seq for (seq,) in rows)
+
+    async def proofs(
+        self, since_ms: int = 0, until_ms: int | None = None, visitor: str | None = None
+    ) -> AsyncIterator[StoredProof]:
+        """What was decided in that time, oldest first; of one visitor, if given (finds those in an index)."""
+        sql = """SELECT at_ms, visitor, body FROM consent
+                 WHERE at_ms >= ?1 AND at_ms < ?2 AND (?3 IS NULL OR visitor = ?3) ORDER BY at_ms, id"""
+        digest = None if visitor is None else self.sealing.visitor(visitor)
+        ends_ms = 2**62 if until_ms is None else until_ms
+        async for at_ms, owner, body in self.each(sql, since_ms, ends_ms, digest):
+            name = format(owner & (2**64 - 1), "016x")
+            yield StoredProof(at_ms=at_ms, visitor=name, proof=self.sealing.opened_proof(owner, body))
+
+    async def scan(self) -> AsyncIterator[Entry]:
+        """Every event, opened, in order; what no key opens is left out."""
+        sql = "SELECT seq, stored_at_ms, CAST(key AS BLOB), CAST(body AS BLOB) FROM event ORDER BY seq"
+        async for row in self.each(sql, size=_BODIES):
+            found = self._found(*row)
+            if found.event is not None:
+                yield Entry(found.seq, found.stored_at_ms, found.event)
+
+    async def these(self, seqs: Sequence[int]) -> list[Entry]:
+        """Those of these events that are there and can be opened, in order."""
+        rows = await self.rows(
+            """SELECT seq, stored_at_ms, CAST(key AS BLOB), CAST(body AS BLOB) FROM event
+               WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq""",
+            numbers(seqs),
+        )
+        found = [self._found(*row) for row in rows]
+        return [Entry(one.seq, one.stored_at_ms, one.event) for one in found if one.event is not None]
+
+    async def is_erased(self, visitor: str) -> bool:
+        return bool(await self.rows("SELECT 1 FROM erased WHERE visitor = ?", self.sealing.visitor(visitor)))
 
     async def first_since(self, ms: int) -> int | None:
         """The first event stored at or after `ms`. By the index: the table itself would be read with every body."""
         sql = "SELECT min(seq) FROM event INDEXED BY event_stored WHERE stored_at_ms >= ?"
-        ((seq,),) = await self._rows(sql, ms)
+        ((seq,),) = await self.rows(sql, ms)
         return None if seq is None else int(seq)
 
     async def accepted(self, reader: str) -> Accepted:
         """What its platform has taken, of what is retained."""
-        places = await self._rows("SELECT cursor, run, runs FROM reader WHERE name = ?", reader)
-        moved = await self._rows("SELECT runs FROM accepted WHERE reader = ?", reader)
+        places = await self.rows("SELECT cursor, run, runs FROM reader WHERE name = ?", reader)
+        moved = await self.rows("SELECT runs FROM accepted WHERE reader = ?", reader)
         return Accepted(
             "".join(runs for *_, runs in (*moved, *places)), *((run + 1, cursor) for cursor, run, _ in places)
         )
@@ -160,7 +208,7 @@ class LogView:
         """What `OperatedLog.replay` would do now."""
         accepted = await self.accepted(replay.reader)
         cursor = 0 if (place := await self.place(replay.reader)) is None else place.cursor
-        rows = await self._rows(
+        rows = await self.rows(
             "SELECT seq, 1 FROM settled WHERE reader = ?1 UNION ALL SELECT seq, 0 FROM again WHERE reader = ?1",
             replay.reader,
         )
@@ -181,33 +229,35 @@ class LogView:
         """The numbers of all events in the time of a replay, in order of their time: by the index, bodies unread."""
         sql = """SELECT seq FROM event INDEXED BY event_stored
                  WHERE stored_at_ms >= ? AND stored_at_ms < ? ORDER BY stored_at_ms"""
-        try:
-            async with self._connection.execute(sql, (replay.since_ms, replay.ends_ms)) as cursor:
-                while rows := await cursor.fetchmany(_ROWS):
-                    for (seq,) in rows:
-                        yield seq
-        except sqlite3.Error as error:
-            raise LogUnavailable(f"reading {self._path}: {error}") from error
+        async for (seq,) in self.each(sql, replay.since_ms, replay.ends_ms):
+            yield seq
 
     async def stats(self) -> LogStats:
-        ((first, oldest_ms),) = await self._rows(
+        ((first, oldest_ms),) = await self.rows(
             "SELECT (SELECT min(seq) FROM event), (SELECT min(stored_at_ms) FROM event)"
         )
-        ((used,),) = await self._rows(USED_BYTES)
         head = await self.head()
         before = head if first is None else first - 1  # everything up to here was deleted
-        readers = await self._rows(
+        readers = await self.rows(
             """SELECT name, cursor, state, expired,
                       (SELECT count(*) FROM again WHERE reader = name),
                       (SELECT count(*) FROM dead WHERE reader = name),
                       (SELECT stored_at_ms FROM event WHERE seq > cursor ORDER BY seq LIMIT 1)
                FROM reader ORDER BY name"""
         )
+        ((used, consents, erased),) = await self.rows(_STATS)
+        purges = await self.rows("SELECT at_ms, events, dead, consents FROM purge")
         return LogStats(
             events=head - before,
             oldest_ms=oldest_ms,
             bytes=await asyncio.to_thread(database.size, self._path),
             used=used,
+            consents=consents,
+            erased=erased,
+            last_purge=next(
+                (LastPurge(at_ms=at, events=events, dead=dead, consents=proofs) for at, events, dead, proofs in purges),
+                None,
+            ),
             head=head,
             readers=tuple(
                 ReaderStats(
@@ -231,7 +281,7 @@ class LogView:
         why: str | None = None,
     ) -> list[StoredDeadLetter]:
         """Newest first; of one reader, of these numbers, with this reason, if given."""
-        rows = await self._rows(
+        rows = await self.rows(
             """SELECT reader, seq, at_ms, why, detail, CAST(key AS BLOB), CAST(body AS BLOB)
                FROM dead LEFT JOIN event USING (seq)
                WHERE (?1 IS NULL OR reader = ?1) AND (?3 IS NULL OR seq IN (SELECT value FROM json_each(?3)))
@@ -263,7 +313,17 @@ class LogView:
             self._opened[seq] = body, event
         return Found(seq, stored_at_ms, event)
 
-    async def _rows(self, sql: str, *parameters: Any) -> list[Any]:
+    async def each(self, sql: str, *parameters: Any, size: int = _ROWS) -> AsyncIterator[Any]:
+        """As `rows`, for more than memory should hold."""
+        try:
+            async with self._connection.execute(sql, parameters) as cursor:
+                while rows := await cursor.fetchmany(size):
+                    for row in rows:
+                        yield row
+        except sqlite3.Error as error:
+            raise LogUnavailable(f"reading {self._path}: {error}") from error
+
+    async def rows(self, sql: str, *parameters: Any) -> list[Any]:
         try:
             rows: Iterable[Any] = await self._connection.execute_fetchall(sql, parameters)
         except sqlite3.Error as error:

@@ -23,6 +23,7 @@ import proxy
 from proxy.clock import SECOND_MS, Clock
 from proxy.collector.door import DOOR, Door
 from proxy.config.origins import is_local
+from proxy.config.settings import LogSettings
 from proxy.destinations.base import Destination
 from proxy.errors import LogUnavailable
 from proxy.event import encode_json
@@ -57,11 +58,12 @@ def make_admin_app(
     clock: Clock,
     measured: Measured = own_measures,
     *,
-    max_bytes: int | None = None,
+    limits: LogSettings | None = None,
 ) -> web.Application:
-    """`token`: what every request must carry; None: requests to a loopback name need none. `max_bytes`: what the log
-    may hold."""
-    metrics.log_max_bytes.set(max_bytes or 0)
+    """`token`: what every request must carry; None: requests to a loopback name need none. `limits`: what the log may
+    hold, and how long."""
+    keeps = limits or LogSettings()
+    metrics.log_max_bytes.set(keeps.max_bytes or 0)
 
     async def show_metrics(_: web.Request) -> web.Response:
         """Gauges of the log are measured now; everything else has been counted as it happened. A log that cannot be
@@ -77,7 +79,7 @@ def make_admin_app(
             stats = await log.stats()
         except LogUnavailable as error:
             return _json({"error": str(error)}, status=503)
-        shown = status(stats, destinations, clock(), max_bytes)
+        shown = status(stats, destinations, clock(), keeps)
         return _json(shown | {"collected": collected(await measured())})
 
     app = web.Application(
@@ -91,10 +93,12 @@ def make_admin_app(
 
 
 def status(
-    stats: LogStats, destinations: Mapping[str, Destination], now_ms: int, max_bytes: int | None = None
+    stats: LogStats, destinations: Mapping[str, Destination], now_ms: int, limits: LogSettings
 ) -> dict[str, Any]:
-    """The log and every configured destination, as `/status.json` shows them. Times are Unix ms."""
+    """The log and every configured destination, as `/status.json` and `firsthand status --json` show them: a stable
+    interface (docs/metrics.md). Times are Unix ms."""
     readers = {reader.reader: reader for reader in stats.readers}
+    purge = stats.last_purge
     return {
         "version": proxy.__version__,
         "now_ms": now_ms,
@@ -103,10 +107,23 @@ def status(
             "oldest_ms": stats.oldest_ms,
             "bytes": stats.bytes,
             "used_bytes": stats.used,
-            "max_bytes": max_bytes,
-            "is_full": max_bytes is not None and stats.used >= max_bytes,
+            "max_bytes": limits.max_bytes,
+            "is_full": limits.max_bytes is not None and stats.used >= limits.max_bytes,
+            "when_full": limits.when_full,
+            "consents": stats.consents,
+            "erased": stats.erased,
+            "keeps_days": {
+                "events": limits.retention_days,
+                "dead": limits.dead_days,
+                "consents": limits.consent_days,
+                "erased": limits.erased_days,
+            },
+            "last_purge": None
+            if purge is None
+            else {"at_ms": purge.at_ms, "events": purge.events, "dead": purge.dead, "consents": purge.consents},
         },
         "destinations": [_about(destination, readers.get(name)) for name, destination in destinations.items()],
+        "left_over": [reader.reader for reader in stats.readers if reader.reader not in destinations],
     }
 
 
@@ -130,6 +147,7 @@ def _about(destination: Destination, reader: ReaderStats | None) -> dict[str, An
         "waiting": reader.waiting if reader else 0,
         "oldest_waiting_ms": reader.oldest_waiting_ms if reader else None,
         "dead": reader.dead if reader else 0,
+        "expired": reader.expired if reader else 0,
         "delivered": state.delivered,
         "last_delivery_ms": state.last_delivery_ms or None,
         "paused": state.paused,

@@ -24,6 +24,7 @@ events_duplicate = _counter("events_duplicate_total", "Events whose id was store
 events_dropped = _counter("events_dropped_total", "Well-formed events not kept, by reason.", "reason")
 events_refused = _counter("events_refused_total", "Events that could not be read, by reason.", "reason")
 requests_refused = _counter("requests_refused_total", "Requests answered 4xx or 503, by reason.", "reason")
+consents_logged = _counter("consents_logged_total", "Decisions written to the consent log.")
 fields_ignored = _counter("fields_ignored_total", "Unknown or unusable fields of browser events left out.", "field")
 personal_removed = _counter(
     "personal_removed_total", "Events out of whose field an e-mail address or phone number was taken.", "field"

@@ -99,6 +99,24 @@ class Site:
         return answer
 
 
+class Browser:
+    """Posts to a site and keeps the cookies it is given, as a browser does."""
+
+    def __init__(self, site):
+        self.site, self.jar = site, {}
+
+    async def post(self, body, **more):
+        sent = "; ".join(f"{name}={value}" for name, value in self.jar.items())
+        answer = await self.site.post(body, headers={"Cookie": sent or None, **more.pop("headers", {})}, **more)
+        for line in answer.headers.getall("Set-Cookie", ()):
+            name, _, rest = line.partition("=")
+            value, _, attributes = rest.partition(";")
+            self.jar[name] = value
+            if "Max-Age=0;" in attributes:
+                del self.jar[name]
+        return answer
+
+
 class Collector(TestServer):
     """The application behind the runner that is to be tested."""
 
@@ -129,6 +147,17 @@ def start(aiohttp_client, log, keyring, clock, runner):
         return Site(await aiohttp_client(Collector(await asyncio.to_thread(made), runner)))
 
     return started
+
+
+@pytest.fixture
+async def browser(site):
+    return Browser(site)
+
+
+@pytest.fixture
+def open_browser():
+    """`open_browser(site)`: one more visitor of it."""
+    return Browser
 
 
 @pytest.fixture

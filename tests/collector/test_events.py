@@ -81,11 +81,14 @@ async def test_a_repeated_event_is_answered_alike_and_counted(site, stored, coun
 class SlowLog:
     """Durable only when told so."""
 
+    def is_erased(self, visitor):
+        return False
+
     def __init__(self):
         self.asked = asyncio.Event()
         self.durable = asyncio.Event()
 
-    async def append(self, events):
+    async def append(self, events, proofs=()):
         self.asked.set()
         await self.durable.wait()
         return len(events)
@@ -329,7 +332,10 @@ async def test_what_a_browser_fetches_ahead_of_time_is_not_stored(site, stored):
 
 async def test_a_log_that_fails_in_another_way_than_announced_answers_500_without_a_trace(start):
     class Broken:
-        async def append(self, events):
+        def is_erased(self, visitor):
+            return False
+
+        async def append(self, events, proofs=()):
             raise RuntimeError("a secret of the implementation")
 
     site = await start(the_log=Broken())

@@ -167,10 +167,13 @@ async def test_a_request_without_a_body_brings_a_connection_back(start, dial, or
 class HeldLog:
     """Stores nothing before it may."""
 
+    def is_erased(self, visitor):
+        return False
+
     def __init__(self):
         self.may, self.asked = asyncio.Event(), asyncio.Event()
 
-    async def append(self, events):
+    async def append(self, events, proofs=()):
         self.asked.set()
         await self.may.wait()
         return len(events)
@@ -230,8 +233,8 @@ async def test_stopping_waits_for_the_answer_under_way(start, dial):
 
 async def test_a_client_that_goes_away_does_not_lose_its_event(start, dial, log, stored):
     class Slow(HeldLog):
-        async def append(self, events):
-            await super().append(events)
+        async def append(self, events, proofs=()):
+            await super().append(events, proofs)
             count = await log.append(events)
             done.set()
             return count

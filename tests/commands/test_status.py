@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from proxy.clock import DAY_MS, system_clock
-from proxy.commands.status import command
+from proxy.commands.status import _readable, command
 from proxy.config.load import load
 from proxy.config.machine import data_folder, keyring
 from proxy.errors import ConfigError
@@ -128,3 +128,19 @@ def test_a_folder_of_another_user_is_no_traceback(config, monkeypatch):
     monkeypatch.setattr("proxy.commands._log.must_exist", refuse)
     with pytest.raises(ConfigError, match=r"data: reading .*/log\.db: permission denied .run this as the user"):
         CliRunner(catch_exceptions=False).invoke(command, ["-c", str(config)])
+
+
+def test_it_says_when_retention_was_enforced_and_how_full_the_log_is(config, filled):
+    assert "events are kept 30 days, dead letters 7; last enforced 0 s ago: 1 events" in run(config).output.replace(
+        "enforced 1 s", "enforced 0 s"
+    )
+    assert "log.max_bytes" not in run(config).output
+    config.write_text(CONFIG + "log: {max_bytes: 10000000}\n")
+    assert "of 10.0 MB (log.max_bytes) are used\n" in run(config).output
+
+
+def test_a_full_log_is_said(config, filled):
+    shown = json.loads(run(config, "--json").output)
+    shown["log"] |= {"max_bytes": 10_000_000, "used_bytes": 10_100_000, "is_full": True}
+    text = "\n".join(_readable(shown, config))
+    assert "10.1 of 10.0 MB (log.max_bytes) are used: FULL (log.when_full: refuse)" in text

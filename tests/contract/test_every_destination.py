@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from proxy.destinations import load_all
-from proxy.destinations.base import DestinationSettings, Reply, Request
+from proxy.destinations.base import Destination, DestinationSettings, Reply, Request
 from proxy.destinations.verdict import AuthBroken, Delivered, Rejected, RetryLater
 from proxy.event import Event, decode_event, encode_json, replace
 from proxy.identity import hashing
@@ -33,6 +33,11 @@ def destination(request):
 
 def bytes_of(built):
     return b"".join(f"{one.method} {one.url}\n".encode() + (one.body or b"") for one in built.requests)
+
+
+def test_it_says_how_data_that_was_sent_is_deleted_there(destination):
+    """`firsthand erase` shows it."""
+    assert destination.deletion != Destination.deletion
 
 
 @CALM

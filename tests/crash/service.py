@@ -108,7 +108,7 @@ class Service:
         """Ids of all events in the log, in its order."""
         view = await LogView.open(self.folder / "data", Keyring.parse(self._keys))
         try:
-            rows = await view._rows("SELECT seq, CAST(key AS BLOB), CAST(body AS BLOB) FROM event ORDER BY seq")
+            rows = await view.rows("SELECT seq, CAST(key AS BLOB), CAST(body AS BLOB) FROM event ORDER BY seq")
             events = [view.sealing.event(key, body) for _, key, body in rows]
             return ["unreadable" if event is None else event.id for event in events]
         finally:

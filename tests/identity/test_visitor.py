@@ -124,7 +124,7 @@ def test_what_was_sealed_for_another_purpose_is_no_cookie():
 
 
 def test_a_cookie_written_by_a_later_version_with_more_fields_opens():
-    more = msgspec.msgpack.encode(["v_a", NOW, NOW, None, None, [], {}, [], "new"])
+    more = msgspec.msgpack.encode(["v_a", NOW, NOW, None, None, [], {}, [], None, "new"])
     text = base64.urlsafe_b64encode(RING.seal("visitor cookie", more)).rstrip(b"=").decode()
     assert CODEC.decode(text) == some()
 

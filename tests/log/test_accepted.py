@@ -56,7 +56,7 @@ async def test_a_healthy_reader_keeps_nothing_but_where_its_stretch_began(open_l
     for number in range(5):
         await log.append([event(number)])
         await settle(log, "meta")
-    ((run, runs),) = await log._view._rows("SELECT run, runs FROM reader")
+    ((run, runs),) = await log._view.rows("SELECT run, runs FROM reader")
     assert (run, runs, await known(log, "meta", 9)) == (0, "", [1, 2, 3, 4, 5])
 
 
@@ -65,7 +65,7 @@ async def test_a_reader_that_is_sent_nothing_keeps_nothing(open_log, event):
     for number in range(5):
         await log.append([event(number)])
         await settle(log, "meta", missed=[number + 1])
-    ((run, runs),) = await log._view._rows("SELECT run, runs FROM reader")
+    ((run, runs),) = await log._view.rows("SELECT run, runs FROM reader")
     assert (run, runs) == (5, "")
 
 
@@ -79,13 +79,13 @@ async def test_many_stretches_move_out_of_the_readers_row_and_go_with_their_even
             batch, Outcome(settled=[entry.seq for entry in batch.entries], missed=odd, state=ReaderState())
         )
     assert await known(log, "meta", 2000) == list(range(2, 2001, 2))
-    assert await log._view._rows("SELECT 1 FROM accepted")
-    assert (await log._view._rows("SELECT max(length(runs)) FROM reader"))[0][0] < FULL
+    assert await log._view.rows("SELECT 1 FROM accepted")
+    assert (await log._view.rows("SELECT max(length(runs)) FROM reader"))[0][0] < FULL
     clock.now_ms += 2 * 86_400_000
     await log.append([event("new")])
     while (await log.purge()).more:
         pass
-    assert await log._view._rows("SELECT 1 FROM accepted") == []
+    assert await log._view.rows("SELECT 1 FROM accepted") == []
 
 
 async def replay(log, since_ms=0, **more):

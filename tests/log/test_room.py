@@ -45,7 +45,7 @@ async def left(log, reader):
 
 
 async def first(log):
-    return int(((await log._view._rows("SELECT min(seq) FROM event"))[0])[0])
+    return int(((await log._view.rows("SELECT min(seq) FROM event"))[0])[0])
 
 
 async def test_by_default_new_events_are_refused_and_nothing_old_goes(open_log, fill):

@@ -6,10 +6,11 @@ import os
 import aiosqlite
 import pytest
 
+from proxy.clock import DAY_MS
 from proxy.errors import LogUnavailable
 from proxy.event import ClickId, Client, Event, User
 from proxy.log import committer, sqlite, turns, view
-from proxy.log.base import DeadLetter, Outcome, ReaderState
+from proxy.log.base import DeadLetter, LastPurge, Outcome, ReaderState
 from proxy.log.sealing import Sealing
 from proxy.log.sqlite import SqliteLog
 from proxy.log.view import LogView
@@ -385,7 +386,7 @@ async def test_a_view_reads_while_the_service_writes_and_changes_nothing(open_lo
     assert await view.stats() == await log.stats()
     assert await view.dead() == await log.dead()
     with pytest.raises(LogUnavailable, match="readonly"):
-        await view._rows("DELETE FROM event")
+        await view.rows("DELETE FROM event")
     await view.close()
 
 
@@ -452,3 +453,17 @@ async def test_no_more_than_a_bounded_number_of_events_is_kept_open(open_log, ev
     await log.append([event(number) for number in range(5)])
     assert len((await log.read("meta", 10)).entries) == 5
     assert len(log._view._opened) == 2
+
+
+async def test_a_run_of_upkeep_is_remembered_as_a_whole(open_log, event, clock, monkeypatch):
+    monkeypatch.setattr("proxy.log.upkeep.CHUNK", 4)
+    log = await open_log()
+    assert (await log.stats()).last_purge is None
+    await log.append([event(number) for number in range(10)])
+    clock.now_ms += 31 * DAY_MS
+    while (await log.purge()).more:
+        pass
+    assert (await log.stats()).last_purge == LastPurge(at_ms=clock.now_ms, events=10)
+    clock.now_ms += 1000
+    await log.purge()
+    assert (await (await open_log()).stats()).last_purge == LastPurge(at_ms=clock.now_ms)

@@ -11,12 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from proxy.collector.bad_http import server_logger
 from proxy.collector.express import ExpressRunner
 from proxy.config.load import read
+from proxy.config.settings import LogSettings
+from proxy.destinations import load_all
 from proxy.errors import LogUnavailable
 from proxy.event import Event
-from proxy.log.base import DeadLetter, Outcome
+from proxy.log.base import DeadLetter, LastPurge, LogStats, Outcome
 from proxy.log.memory import MemoryLog
 from proxy.observe import metrics
-from proxy.observe.admin import make_admin_app
+from proxy.observe.admin import make_admin_app, status as status_of
 from tests.any_bytes import is_fine, requests, thrown
 
 NOW = 1_790_000_000_000
@@ -90,6 +92,11 @@ async def test_status_shows_the_log_and_every_configured_destination(admin, log)
         "used_bytes": 0,
         "max_bytes": None,
         "is_full": False,
+        "when_full": "refuse",
+        "consents": 0,
+        "erased": 0,
+        "keeps_days": {"events": 30, "dead": 7, "consents": 1490, "erased": 400},
+        "last_purge": None,
     }
     meta, later = shown["destinations"]
     assert (meta["name"], meta["kind"], meta["enabled"]) == ("meta", "meta", True)
@@ -197,3 +204,18 @@ async def test_no_bytes_upset_it(start, token):
 
     await asyncio.to_thread(try_it)
     assert (await admin.get("/metrics", headers={"Authorization": f"Bearer {token}"})).status == 200
+
+
+def test_the_manual_shows_every_field_of_the_status_and_no_other():
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    example = json.loads(page.split("```json\n")[1].split("```")[0])
+    purge = LastPurge(at_ms=1)
+    stats = LogStats(events=1, oldest_ms=1, bytes=1, head=1, readers=(), last_purge=purge)
+    destination = load_all()["meta"]("meta", load_all()["meta"].Settings(kind="meta", pixel_id="1", access_token="t"))
+    shown = status_of(stats, {"meta": destination}, 1, LogSettings())
+    assert list(example) == [*shown, "collected"]
+    for section in ("log", "destinations"):
+        said, is_so = (one[0] if isinstance(one, list) else one for one in (example[section], shown[section]))
+        assert list(said) == list(is_so)
+    for part in ("keeps_days", "last_purge"):
+        assert list(example["log"][part]) == list(shown["log"][part])
