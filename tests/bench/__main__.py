@@ -4,12 +4,14 @@ The figures of a run are only comparable with others of the same run; docs/perfo
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
+LOG_LINE = re.compile(r"\[(info|warning) +\]")
 
 
 class Bench(NamedTuple):
@@ -19,9 +21,17 @@ class Bench(NamedTuple):
 
 
 BENCHES = (
-    Bench("POST /e, durable", "ingest.py --rounds 4 --seconds 2", ("     ", "bare", "ordinary", "POST")),
+    Bench(
+        "POST /e, durable", "ingest.py --rounds 4 --seconds 2", ("     ", "bare", "nginx", "ordinary", "POST", "two")
+    ),
     Bench("where its time goes", "ingest.py --parts", ("",)),
-    Bench("the log alone", "log_append.py --growth 0", ("raw", "append", "read + commit", "1 process", "2 process")),
+    Bench("script and pixel", "static.py", ("     ", "bare", "script", "pixel")),
+    Bench("memory", "memory.py", ("",)),
+    Bench(
+        "the log alone, from 10^3 to 10^6 events",
+        "log_append.py --growth 1000000 --ids uuid7",
+        ("raw", "append", "read + commit", "1 process", "2 process", "uuid7"),
+    ),
     Bench("rules", "rules.py --seconds 1", ("",)),
     Bench("reading the log out to Meta", "relay.py --events 10000", ("",)),
     Bench("building requests", "destinations.py", ("",)),
@@ -52,7 +62,9 @@ def main() -> None:
         heading = f"{bench.title}: python tests/bench/{bench.command}"
         print(f"\n== {heading}", flush=True)
         table.append(f"\n{heading}")
-        table += (f"    {line}" for line in run(bench) if line and line.startswith(bench.lines) and "[info" not in line)
+        table += (
+            f"    {line}" for line in run(bench) if line and line.startswith(bench.lines) and not LOG_LINE.search(line)
+        )
     print("\n\n== All figures of this run", *table, sep="\n")
 
 

@@ -1,11 +1,13 @@
-"""Requests per second and CPU per request of `POST /e`, beside a bare aiohttp handler that only answers 204.
+"""Requests per second and CPU per request of `POST /e`, beside a bare aiohttp handler and nginx, which only answer 204.
 
-    python tests/bench/ingest.py [--rounds 5] [--seconds 3] [--connections 64] [--parts]
+    python tests/bench/ingest.py [--rounds 5] [--seconds 3] [--connections 64] [--visitors 500] [--parts]
 
 The servers run as processes of their own on one core, aiohttp on uvloop; the load comes from this process on another
 core, over keep-alive connections, each sending its next request when the last is answered. They take turns, so that what
 else the machine does hits all; the ratios of the medians are what counts. Ours does everything it does in service: consent
-granted, identity with sealed cookie, `_fbp` and `_fbc`, a new event id per request, a SQLite log with fsync before the answer.
+granted, identity with sealed cookie, `_fbp` and `_fbc`, a new event id per request, a SQLite log with fsync before the
+answer. Requests come from `--visitors` in turn, each with cookies of its own; with more than 2,048 none of them is still
+remembered when it comes again. At last every server is offered half of what it took, evenly.
 `--parts` tells where the time goes, by calling the parts of a request one by one.
 """
 
@@ -14,27 +16,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import multiprocessing
-import os
 import statistics
-import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
-from aiohttp import web
+from clients import Ask, Round, at_rate, in_turn, without_pause
+from servers import BARE, CONFIG, NGINX, ORDINARY, ORIGIN, OURS, TWO, Server, running
 
-ORIGIN = "https://www.shop.example"
 AGENT = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 )
-CONFIG = f"""
-site: {{origins: ["{ORIGIN}"]}}
-limits: {{address_per_s: 1000000, address_burst: 10000000, site_per_s: 1000000, site_burst: 10000000}} # never reached
-destinations: {{meta: {{kind: meta, pixel_id: "1", access_token: t}}}}
-"""
-TICKS = os.sysconf("SC_CLK_TCK")
 ID = "00000000-0000-7000-8000-000000000000"
 
 
@@ -91,198 +83,76 @@ def request(body: bytes, cookie: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-# The servers
-
-
-async def _serve_bare(ready, _) -> None:
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(status=204)
-
-    app = web.Application()
-    app.router.add_post("/e", answer)
-    await _serve_app(app, ready)
-
-
-async def _serve_ours(ready, key: str) -> None:
-    from proxy.collector.express import ExpressRunner
-
-    await _serve_collector(ready, key, ExpressRunner)
-
-
-async def _serve_ordinary(ready, key: str) -> None:
-    await _serve_collector(ready, key, web.AppRunner)
-
-
-async def _serve_collector(ready, key: str, runner) -> None:
-    from proxy.clock import system_clock
-    from proxy.collector.app import make_app
-    from proxy.collector.garbage import look_seldom
-    from proxy.config.load import read
-    from proxy.log.sqlite import SqliteLog
-    from proxy.privacy.keys import Keyring
-
-    config = read(CONFIG, Path("config.yaml"), {})
-    keyring = Keyring.parse(key)
-    look_seldom()  # as `serve` does
-    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
-        log = await SqliteLog.open(Path(folder), keyring, config.settings.log, system_clock)
-        await _serve_app(make_app(config, log, keyring), ready, runner)
-
-
-async def _serve_app(app: web.Application, ready, runner_class=web.AppRunner) -> None:
-    runner = runner_class(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
-    ready.send(runner.addresses[0][1])
-    await asyncio.Event().wait()
-
-
-SERVERS = {"bare 204": _serve_bare, "ordinary": _serve_ordinary, "POST /e": _serve_ours}
-"""`ordinary`: the same collector without its express lane."""
-
-
-def _run(name: str, ready, core: int, key: str) -> None:
-    os.sched_setaffinity(0, {core})
-    uvloop.run(SERVERS[name](ready, key))
-
-
-@dataclass
-class Server:
-    name: str
-    pid: int
-    port: int
-
-    def cpu_s(self) -> float:
-        """User and system time of all its threads so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-
 # The load
 
 
-class Visitor(asyncio.Protocol):
-    """One connection: sends, waits for the end of the answer, sends again, until told to stop."""
-
-    def __init__(self, before: bytes, after: bytes, numbers, tally: list[float]) -> None:
-        self._before, self._after, self._numbers, self._tally = before, after, numbers, tally
-        self._stopping = False
-        self.done = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport) -> None:
-        self._transport = transport
-        self._send()
-
-    def _send(self) -> None:
-        self._sent_at = time.perf_counter()
-        self._transport.write(b"%b%012x%b" % (self._before, next(self._numbers), self._after))
-
-    def data_received(self, data: bytes) -> None:
-        if not data.endswith(b"\r\n\r\n"):
-            return  # the head comes in pieces; a 204 has nothing else
-        if not data.startswith(b"HTTP/1.1 204"):
-            self.done.set_exception(AssertionError(data[:300]))
-            self._transport.close()
-            return
-        self._tally.append(time.perf_counter() - self._sent_at)
-        if self._stopping:
-            self._transport.close()
-        else:
-            self._send()
-
-    def stop(self) -> None:
-        self._stopping = True
-
-    def connection_lost(self, _) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
+def whole(body: bytes, cookies: list[str]) -> list[tuple[bytes, bytes]]:
+    """The requests of visitors with these cookies, without the end of the event's id."""
+    found = []
+    for cookie in cookies:
+        before, _, after = request(body, cookie).partition(ID[-12:].encode() + b'"')
+        found.append((before, b'"' + after))
+    return found
 
 
-@dataclass
-class Round:
-    per_second: float
-    cpu_us: float
-    p50_ms: float
-    p99_ms: float
-
-
-async def load(server: Server, connections: int, seconds: float, numbers, whole: bytes) -> Round:
-    before, _, after = whole.partition(ID[-12:].encode() + b'"')
-    tally: list[float] = []
-    loop = asyncio.get_running_loop()
-    visitors = []
-    cpu, began = server.cpu_s(), time.perf_counter()
-    for _ in range(connections):
-        _, visitor = await loop.create_connection(
-            lambda: Visitor(before, b'"' + after, numbers, tally), "127.0.0.1", server.port
-        )
-        visitors.append(visitor)
-    await asyncio.sleep(seconds)
-    for visitor in visitors:
-        visitor.stop()
-    await asyncio.gather(*(visitor.done for visitor in visitors))
-    took, used = time.perf_counter() - began, server.cpu_s() - cpu
-    tally.sort()
-    count = len(tally)
-    return Round(count / took, used / count * 1e6, tally[count // 2] * 1e3, tally[count * 99 // 100] * 1e3)
-
-
-async def first_cookies(server: Server, body: bytes) -> str:
-    """What our server gives a new visitor, as the browser sends it back."""
+async def first_cookies(server: Server, body: bytes, visitors: int) -> list[str]:
+    """What our server gives new visitors, as their browsers send it back."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(request(body, "").replace(ID.encode(), b"the-first-event-of-this-bench-of-36c"))
-    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    found = []
+    for number in range(visitors):
+        writer.write(request(body, "").replace(ID.encode(), b"the-first-event-of-this-bench-%06d" % number))
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        assert head.startswith("HTTP/1.1 204"), head
+        found.append(
+            "; ".join(line[12:].split(";")[0] for line in head.split("\r\n") if line.startswith("Set-Cookie: "))
+        )
     writer.close()
-    return "; ".join(line[12:].split(";")[0] for line in head.split("\r\n") if line.startswith("Set-Cookie: "))
+    return found
 
 
-async def compare(servers: list[Server], options) -> dict[str, list[Round]]:
+async def compare(servers: list[Server], options) -> tuple[dict[str, list[Round]], dict[str, Round]]:
     body = event(time.time_ns() // 1_000_000)
-    cookie = await first_cookies(servers[-1], body)
-    whole = request(body, cookie)
-    print(f"request: {len(whole)} bytes, of them {len(body)} body and {len(cookie)} cookies")
-    numbers = iter(range(10**12))
+    ours = next(server for server in servers if server.name == OURS)
+    cookies = await first_cookies(ours, body, options.visitors)
+    requests = whole(body, cookies)
+    print(f"request: {len(request(body, cookies[0]))} bytes, of them {len(body)} body and {len(cookies[0])} cookies")
+    ask: Ask = in_turn(requests, iter(range(10**12)))
     rounds: dict[str, list[Round]] = {server.name: [] for server in servers}
     for server in servers:
-        await load(server, options.connections, 1, numbers, whole)  # warm
+        await without_pause(server, ask, options.connections, 1)  # warm
     for _ in range(options.rounds):
         for server in servers:
-            rounds[server.name].append(await load(server, options.connections, options.seconds, numbers, whole))
-    return rounds
+            rounds[server.name].append(await without_pause(server, ask, options.connections, options.seconds))
+    calm = {}
+    for server in servers:
+        most = statistics.median(one.per_second for one in rounds[server.name])
+        calm[server.name] = await at_rate(server, ask, options.connections, options.seconds, most / 2)
+    return rounds, calm
 
 
-def measure(options) -> dict[str, Round]:
+def measure(options) -> tuple[dict[str, Round], dict[str, Round]]:
     from proxy.privacy.keys import generate_key
 
-    key = generate_key()  # one for all, so that all can open the cookies that are sent
-    cores = sorted(os.sched_getaffinity(0))
-    servers, processes = [], []
-    for name in SERVERS:
-        ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.Process(target=_run, args=(name, theirs, cores[0], key), daemon=True)
-        process.start()
-        processes.append(process)
-        servers.append(Server(name, process.pid or 0, ours.recv()))
-    if len(cores) > 1:
-        os.sched_setaffinity(0, set(cores[1:]))
-    try:
-        rounds = uvloop.run(compare(servers, options))
-    finally:
-        for process in processes:
-            process.terminate()
-            process.join()
+    # One key for all, so that all can open the cookies that are sent.
+    with running([BARE, NGINX, ORDINARY, OURS, TWO], generate_key()) as servers:
+        rounds, calm = uvloop.run(compare(servers, options))
     return {
         name: Round(*(statistics.median(getattr(one, field) for one in many) for field in Round.__dataclass_fields__))
         for name, many in rounds.items()
-    }
+    }, calm
 
 
-def show(medians: dict[str, Round]) -> None:
-    print(f"{'':10} {'requests/s':>11} {'CPU us':>8} {'p50 ms':>8} {'p99 ms':>8}   against bare: requests/s, CPU")
-    bare = medians["bare 204"]
+def show(medians: dict[str, Round], calm: dict[str, Round]) -> None:
+    print(f"{'':14} {'requests/s':>11} {'CPU us':>8} {'p50 ms':>8} {'p99 ms':>8}   against bare: requests/s, CPU")
+    bare = medians[BARE]
     for name, one in medians.items():
         ratios = f"{one.per_second / bare.per_second:14.2f} {one.cpu_us / bare.cpu_us:13.2f}"
-        print(f"{name:10} {one.per_second:11,.0f} {one.cpu_us:8.1f} {one.p50_ms:8.2f} {one.p99_ms:8.2f} {ratios}")
+        print(f"{name:14} {one.per_second:11,.0f} {one.cpu_us:8.1f} {one.p50_ms:8.2f} {one.p99_ms:8.2f} {ratios}")
+    for name, one in calm.items():
+        print(
+            f"{name + ', half':22} {one.per_second:9,.0f}/s offered: CPU {one.cpu_us:.1f} us, "
+            f"p50 {one.p50_ms:.2f} ms, p99 {one.p99_ms:.2f} ms"
+        )
 
 
 # Where the time goes
@@ -296,7 +166,7 @@ def parts() -> None:
     from proxy.collector.limits import Limits
     from proxy.collector.origin import cors_lines
     from proxy.collector.pipeline import STEPS, Rulebook, collect
-    from proxy.collector.visit import Visit
+    from proxy.collector.visit import Visit, manner_of
     from proxy.config.load import read
     from proxy.event import Client
     from proxy.identity.cookie_domain import cookie_domain
@@ -315,13 +185,8 @@ def parts() -> None:
     codec, sealing, body = VisitorCookie(keyring), Sealing(keyring), event(now_ms)
     keep = keeping(settings)
     limits = Limits(settings.limits)
-    book = Rulebook(
-        settings=settings,
-        keep=keep,
-        terms=TermsByRegion(settings.consent),
-        locate=lambda _: None,
-        scrub=scrubber(settings.privacy),
-    )
+    terms = TermsByRegion(settings.consent)
+    book = Rulebook(settings=settings, keep=keep, terms=terms, locate=lambda _: None, scrub=scrubber(settings.privacy))
     domain = cookie_domain("t.shop.example")
     how = {
         "codec": codec,
@@ -353,7 +218,8 @@ def parts() -> None:
     kept, _ = collect(known, events, book)
     answer = Answer(204, NO_STORE)
     lines = [value.encode() for value in set_cookies(known.identity, **how)]
-    whole, heads = request(body, cookie), Heads(b"POST /e HTTP/1.1\r\n", lambda headers: headers.get("User-Agent"))
+    whole = request(body, cookie)
+    heads = Heads(b"POST /e HTTP/1.1\r\n", lambda headers: manner_of(headers, "auto"))
     for name, call in {
         "read the head": lambda: heads.read(whole, MAX_BODY),
         "count the sender": lambda: limits.take("198.51.100.7", now_ms),
@@ -382,9 +248,10 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--visitors", type=int, default=500)
     parser.add_argument("--parts", action="store_true", help="tell where the time goes instead")
     chosen = parser.parse_args()
     if chosen.parts:
         parts()
     else:
-        show(measure(chosen))
+        show(*measure(chosen))

@@ -252,6 +252,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--growth", type=int, default=0, help="also measure up to this many stored events")
     options.add_argument("--only-growth", action="store_true")
+    options.add_argument("--ids", nargs="+", choices=("uuid7", "other"), default=("uuid7", "other"))
     options.add_argument("--folder", help="on the disk to measure; default: the temporary folder")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
@@ -262,7 +263,7 @@ def main():
             for count in (1, 2):
                 processes(folder, count)
         if given.growth:
-            for ids in ("uuid7", "other"):
+            for ids in given.ids:
                 uvloop.run(growth(folder / ids, given.growth, ids))
 
 

@@ -1,11 +1,12 @@
 """What reading the log out to Meta costs: µs of CPU per event, and events per second over loopback HTTP.
 
-    python tests/bench/relay.py [--events 20000] [--batch 50]
+    python tests/bench/relay.py [--events 20000] [--batch 50] [--destinations 3 7]
 
 `plan` is rules, consent, age, normalising, hashing, building and encoding: everything between a decoded event and the
 bytes of a request. `relay` is the whole loop over a SQLite log (read, unseal, decode, plan, send, judge, commit)
 against a server in another process that answers like Meta. `raw` posts the very same bytes to that server from a bare
-aiohttp loop: the floor nobody gets below. CPU is this process only; the ratio in one run is what counts.
+aiohttp loop: the floor nobody gets below. Then the whole loop again with that many destinations of the kind, which read
+the same log beside each other. CPU is this process only; the ratio in one run is what counts.
 """
 
 import argparse
@@ -51,11 +52,19 @@ RULES = "\n".join(
 CONFIG = """
 site: {{origins: [https://www.shop.example]}}
 destinations:
-  meta: {{kind: meta, pixel_id: "1234567890", access_token: token, base_url: "{url}", batch_size: {batch}}}
+{destinations}
 rules:
-  - {{name: shop, when: {{event: [page_view, purchase]}}, send_to: [meta]}}
+  - {{name: shop, when: {{event: [page_view, purchase]}}, send_to: [{names}]}}
 {rules}
 """
+
+
+def configured(url: str, batch: int, count: int):
+    names = ["meta", *(f"meta-{number}" for number in range(2, count + 1))]
+    settings = f'kind: meta, pixel_id: "1234567890", access_token: token, base_url: "{url}", batch_size: {batch}'
+    destinations = "\n".join(f"  {name}: {{{settings}}}" for name in names)
+    text = CONFIG.format(destinations=destinations, names=", ".join(names), rules=RULES)
+    return read(text, Path("bench.yaml"), {})
 
 
 def events(count: int) -> list[Event]:
@@ -158,9 +167,11 @@ async def bench_relay(config, found: list[Event]) -> float:
         while True:
             await asyncio.sleep(0.02)
             readers = (await log.stats()).readers
-            if readers and readers[0].state.delivered == len(found):
+            done = sum(reader.state.delivered == len(found) for reader in readers)
+            if done == len(config.destinations):
                 break
-        cost = timed("relay (SQLite log to answer)", len(found), time.perf_counter() - start, time.process_time() - cpu)
+        label = "relay (SQLite log to answer)" if done == 1 else f"relay to {done} destinations, each"
+        cost = timed(label, len(found) * done, time.perf_counter() - start, time.process_time() - cpu)
         await relay.stop(5)
         await log.close()
         return cost
@@ -170,6 +181,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--events", type=int, default=20_000)
     options.add_argument("--batch", type=int, default=50)
+    options.add_argument("--destinations", type=int, nargs="*", default=[3, 7])
     chosen = options.parse_args()
     context = multiprocessing.get_context("spawn")
     port = context.Queue()
@@ -177,8 +189,7 @@ def main() -> None:
     server.start()
     try:
         url = f"http://127.0.0.1:{port.get(timeout=20)}"
-        text = CONFIG.format(url=url, batch=chosen.batch, rules=RULES)
-        config = read(text, Path("bench.yaml"), {})
+        config = configured(url, chosen.batch, 1)
         found = events(chosen.events)
         bodies, planned = bench_pure(config, chosen.batch, found)
         with contextlib.suppress(ImportError):
@@ -187,6 +198,8 @@ def main() -> None:
             asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         raw = asyncio.run(bench_raw(f"{url}/events", bodies, chosen.events))
         whole = asyncio.run(bench_relay(config, found))
+        for count in chosen.destinations:
+            asyncio.run(bench_relay(configured(url, chosen.batch, count), found[: len(found) // 2]))
         print(f"relay / raw: {whole / raw:.1f} x CPU; plan is {planned / whole:.0%} of the relay")
     finally:
         server.terminate()
