@@ -99,6 +99,9 @@ def _texts(struct: Any, names: tuple[str, ...], *, phones: bool = True) -> dict[
 
 def _item(item: Item) -> Item:
     """Article numbers come in every shape, so only e-mail addresses are looked for."""
+    all_of_it = f"{item.name}{item.brand}{item.category}{item.variant}"
+    if "@" not in all_of_it and "%" not in all_of_it:  # one look instead of four: 0.3 against 1.5 us an item
+        return item
     changes = _texts(item, _OF_ITEMS, phones=False)
     return replace(item, **changes) if changes else item
 
