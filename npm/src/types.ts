@@ -149,8 +149,8 @@ export interface Commands {
   /** A page view counted by hand. @returns the event id */
   page(fields?: PageFields, options?: Options): string;
   identify(user: User): void;
-  /** Without an argument nothing changes. @returns what holds now */
-  consent(given?: ConsentGiven): Consent;
+  /** Without an argument nothing changes. @returns what holds now, and whether the browser sends Global Privacy Control */
+  consent(given?: ConsentGiven): Consent & { gpc: boolean };
   /** Forgets what `identify` said. */
   reset(): void;
   /** Calls back with the loaded script, whose commands return values. */

@@ -29,7 +29,7 @@
   'use strict';
 
   const earlier = window[baked.global];
-  const { fetch, setTimeout, Blob, URL, crypto } = window;
+  const { fetch, setTimeout, Blob, URL, crypto, BroadcastChannel } = window;
   const { stringify, parse } = JSON;
   const { now } = Date;
   const { assign } = Object;
@@ -98,6 +98,8 @@
   /** A grant was taken back while a request was under way, whose answer may set again what that deletes. */
   let overtaken = false;
   let resting = false;
+  /** To the other tabs of the site; one in the back/forward cache that is told loses its place there. */
+  let channel;
   let strikes = 0;
   let sequence = 0;
 
@@ -443,12 +445,20 @@
       // Taken back: the server hears of it at once, because only it can delete its cookies.
       sayNo();
       overtaken = inFlight.length;
+      if (channel) channel.postMessage(decided);
     }
     if (refused()) queue = [];
     if (!allows(before)) queue = filter(queue, (event) => event.time > now() - UNDECIDED_MS);
     if (allows(consentNow())) resume();
     else store([]);
   }
+
+  const meet = guard(() => {
+    if (!BroadcastChannel) return;
+    channel = new BroadcastChannel(storeKey);
+    // What was refused in one tab is refused in all; a grant is for each tab's own banner to tell.
+    on(channel, 'message', ({ data }) => decide(narrow({ source: data.source }, data)));
+  });
 
   const commands = {
     __proto__: null,
@@ -529,6 +539,7 @@
       if (config.pageViews) countView();
       wakeFresh();
     });
+    meet();
     on(window, 'pagehide', leave);
     on(window, 'online', wakeFresh);
     on(doc, 'visibilitychange', () => (doc.hidden ? leave() : flush()));

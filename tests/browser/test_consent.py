@@ -121,3 +121,38 @@ async def test_the_browsers_opt_out_signal_keeps_a_granted_visitor_from_being_so
     state = await page.evaluate("firsthand.consent()")
     assert (state["gpc"], state["sale"]) == (True, "denied")
     assert site.relayed == []
+
+
+async def test_a_withdrawal_stops_the_other_tabs_as_well(site, context):
+    here, there = await context.new_page(), await context.new_page()
+    await here.goto(site.url("/here"))
+    await there.goto(site.url("/there"))
+    await site.until_relayed("PageView", "PageView")
+    await here.evaluate(REFUSE)
+    await there.wait_for_function("firsthand.consent().marketing === 'denied'")
+    await there.evaluate("firsthand('track', 'lead')")
+    await there.goto(site.url("/blank"))
+    await there.wait_for_function("!document.cookie")
+    assert await jar(context) == {}
+    assert site.names == ["PageView", "PageView"]
+    assert "lead" not in [name for request in site.posts for name in request.events]
+
+
+async def test_a_page_gone_back_to_after_a_withdrawal_does_not_count_as_agreed(site, page, context):
+    asked = (
+        "firsthand('consent', localStorage.banner === 'no' ? {marketing: false, analytics: false} : {marketing: true})"
+    )
+    site.pages["*"] = site.page(asked)
+    await page.goto(site.url("/a"))
+    await site.until_relayed("PageView")
+    await page.goto(site.url("/b"))
+    await site.until_relayed("PageView", "PageView")
+    await page.evaluate(f"localStorage.banner = 'no'; {REFUSE}")
+    await page.wait_for_function("!document.cookie")
+    await page.evaluate("setTimeout(() => history.back(), 0)")
+    await page.wait_for_url("**/a", wait_until="commit")
+    await page.wait_for_function("!!firsthand.track && firsthand.consent().marketing === 'denied'")
+    await page.evaluate("firsthand('track', 'lead')")
+    await page.goto(site.url("/blank"))
+    assert await jar(context) == {}
+    assert [request.events for request in site.posts] == [["page_view"], ["page_view"], []]
