@@ -167,6 +167,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     client: Client = Client()
     consent: Consent = Consent()
     debug: str | None = None  # preview session token
+    bot: str | None = None  # why it is marked as a bot's: crawler, automation, …; then only rules that ask send it
 
 
 _encoder = msgspec.json.Encoder(decimal_format="number")

@@ -13,6 +13,7 @@ from functools import partial
 
 import msgspec
 
+from proxy.collector.bots import Sign
 from proxy.collector.visit import Visit
 from proxy.config.settings import Settings
 from proxy.event import Event, replace
@@ -26,7 +27,10 @@ from proxy.privacy.terms import TermsByRegion
 
 class DropReason(StrEnum):
     PREFETCH = "prefetch"  # a browser fetched ahead of time; nobody has seen the page
-    BOT = "bot"  # a known crawler, or no user agent
+    NO_USER_AGENT = Sign.NO_USER_AGENT.value
+    CRAWLER = Sign.CRAWLER.value
+    AUTOMATION = Sign.AUTOMATION.value
+    FETCH_METADATA = Sign.FETCH_METADATA.value
     NO_CONSENT = "no_consent"  # no purpose was granted
     ERASED = "erased"  # of a visitor whose data was erased
 
@@ -49,9 +53,11 @@ def drop_prefetches(visit: Visit, event: Event, _: Rulebook) -> Event | DropReas
     return DropReason.PREFETCH if visit.is_prefetch else event
 
 
-def drop_bots(visit: Visit, event: Event, book: Rulebook) -> Event | DropReason:
+def sort_out_bots(visit: Visit, event: Event, book: Rulebook) -> Event | DropReason:
     """Servers are no browsers; what they say about a visitor's browser is theirs to judge."""
-    return DropReason.BOT if visit.is_bot and book.settings.bots.action == "drop" else event
+    if visit.bot is None or book.settings.bots.action == "keep":
+        return event
+    return replace(event, bot=visit.bot.value) if book.settings.bots.action == "mark" else DropReason(visit.bot.value)
 
 
 def state_client(visit: Visit, event: Event, book: Rulebook) -> Event:
@@ -110,7 +116,7 @@ def scrub(visit: Visit, event: Event, book: Rulebook) -> Event:
 
 STEPS: tuple[Step, ...] = (
     drop_prefetches,
-    drop_bots,
+    sort_out_bots,
     state_client,
     settle_consent,
     identify,

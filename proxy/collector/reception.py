@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 
 from proxy.clock import Clock
-from proxy.collector.bots import is_crawler
+from proxy.collector.bots import Sign, is_crawler
 from proxy.collector.client_ip import TrustedProxies
 from proxy.collector.limits import Limits, TooMany
 from proxy.collector.origin import Origins
@@ -110,7 +110,7 @@ class Reception:
             domain=manner.domain,
             is_secure=scheme == "https",
             is_prefetch=manner.is_prefetch,
-            is_bot=manner.is_bot,
+            bot=manner.bot,
             has_gpc=manner.has_gpc,
             has_dnt=manner.has_dnt,
             is_erased=identity.kept is not None and self._is_erased(identity.kept.visitor.id),
@@ -146,6 +146,8 @@ class Reception:
         if parsed.landing is not None and not visit.is_trusted:
             visit.landing = parsed.landing
             visit.mint = self._sown(parsed.landing.seed)
+        if parsed.webdriver and not visit.is_trusted:
+            visit.bot = visit.bot or Sign.AUTOMATION
         if parsed.decision is not None:
             terms = self.terms.of(visit.client.region)
             consent = effective(parsed.decision, terms, gpc=visit.has_gpc, dnt=visit.has_dnt)

@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
-from proxy.collector.bots import is_crawler, is_prefetch
+from proxy.collector.bots import Sign, is_prefetch, sign_in
 from proxy.collector.client_ip import TrustedProxies
 from proxy.event import Client
 from proxy.identity.cookie_domain import CookieDomain, cookie_domain
@@ -35,7 +35,7 @@ class Visit(msgspec.Struct, kw_only=True):
     is_secure: bool  # the browser spoke https
     is_trusted: bool = False  # a server with an ingest key
     is_prefetch: bool = False
-    is_bot: bool = False
+    bot: Sign | None = None
     has_gpc: bool = False  # Sec-GPC: 1
     has_dnt: bool = False  # DNT: 1
     is_erased: bool = False  # its visitor cookie is of somebody whose data was erased
@@ -71,7 +71,7 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     platform: str | None
     domain: CookieDomain  # where cookies of the answer belong
     forwarded_scheme: str  # of the browser's own request, as a proxy tells it; "": not told
-    is_bot: bool
+    bot: Sign | None
     is_prefetch: bool
     has_gpc: bool
     has_dnt: bool
@@ -86,7 +86,7 @@ def manner_of(headers: Headers, cookie_setting: str) -> Manner:
         platform=platform.strip('"') or None if platform else None,
         domain=cookie_domain(headers.get("Host") or "", cookie_setting),
         forwarded_scheme=(headers.get("X-Forwarded-Proto") or "").partition(",")[0].strip().lower(),
-        is_bot=is_crawler(user_agent),
+        bot=sign_in(headers, user_agent),
         is_prefetch=is_prefetch(headers.get("Sec-Purpose") or headers.get("Purpose")),
         has_gpc=headers.get("Sec-GPC") == "1",
         has_dnt=headers.get("DNT") == "1",

@@ -99,6 +99,8 @@ def _readable(found: dict[str, Any], config: Config) -> Iterator[str]:
     region = event.get("client", {}).get("region")
     origin = f"from {states.get('source') or 'the event'}" + (f", region {region}" if region else "")
     yield f"  consent: {decided or 'unknown'} ({origin})"
+    if "bot" in event:
+        yield f"  marked as a bot's: {event['bot']}"
     if removed := found.get("removed"):
         yield f"  taken out: e-mail addresses or telephone numbers in {', '.join(removed)}"
     yield ""

@@ -158,8 +158,8 @@ class PathSettings(Section):
 
 
 class BotSettings(Section):
-    action: Literal["drop", "keep"] = "drop"
-    """What to do with events of known crawlers and empty user agents."""
+    action: Literal["drop", "mark", "keep"] = "drop"
+    """Events of crawlers and automated browsers: drop; mark (stored, sent only by rules that ask for bots); or keep."""
 
 
 class LogSettings(Section):

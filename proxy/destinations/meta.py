@@ -74,7 +74,8 @@ NAMES = {
 }
 """Standard events; every other name is a custom event and goes unchanged."""
 
-LDU_STATES = (0, *range(1000, 1014))  # California … Rhode Island, in the order Meta numbered them
+LDU_STATES = dict(zip("CA CO CT FL OR TX MT DE NE NH NJ MN MD RI".split(), range(1000, 1014), strict=True))
+"""States in which Limited Data Use means something, as Meta numbered them."""
 
 TOO_LITTLE = (
     frozenset({"ct", "country", "st", "zp", "ge", "client_user_agent"}),
@@ -109,9 +110,9 @@ class Meta(Destination, kind="meta"):
         data_processing_options: Literal["auto", "always", "never"] = "auto"
         """Limited Data Use: auto marks events whose visitor refused sale or sharing."""
         data_processing_country: Literal[0, 1] = 0
-        """Country for Limited Data Use: 0 lets Meta locate the visitor, 1 is the US."""
+        """Country for Limited Data Use: 1 is the US; 0: the visitor's where it is known, else Meta locates them."""
         data_processing_state: int = 0
-        """State for Limited Data Use: 0 lets Meta locate the visitor, 1000 is California, … 1013 Rhode Island."""
+        """State for Limited Data Use: 1000 is California, … 1013 Rhode Island; 0: as data_processing_country says."""
         opt_out: Literal["never", "personalization_denied", "always"] = "never"
         """Ask Meta to use events for attribution only, not to optimise delivery."""
         default_country_code: CallingCode | None = None
@@ -127,7 +128,7 @@ class Meta(Destination, kind="meta"):
 
         @model_validator(mode="after")
         def _limited_data_use(self) -> Self:
-            if self.data_processing_state not in LDU_STATES:
+            if self.data_processing_state not in (0, *LDU_STATES.values()):
                 raise ValueError("data_processing_state: expected 0 or 1000 to 1013")
             if self.data_processing_state and not self.data_processing_country:
                 raise ValueError("data_processing_state needs data_processing_country: 1")
@@ -252,10 +253,14 @@ class Meta(Destination, kind="meta"):
         wanted = self.settings.data_processing_options
         if wanted == "never" or (wanted == "auto" and event.consent.sale is not ConsentState.DENIED):
             return {}
+        country, state = self.settings.data_processing_country, self.settings.data_processing_state
+        nation, _, abbreviation = (event.client.region or "").partition("-")
+        if not country and nation == "US" and abbreviation in LDU_STATES:
+            country, state = 1, LDU_STATES[abbreviation]
         return {
             "data_processing_options": ["LDU"],
-            "data_processing_options_country": self.settings.data_processing_country,
-            "data_processing_options_state": self.settings.data_processing_state,
+            "data_processing_options_country": country,
+            "data_processing_options_state": state,
         }
 
     def _opted_out(self, event: Event) -> bool:

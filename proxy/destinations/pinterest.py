@@ -33,7 +33,7 @@ from proxy.destinations.base import (
     json_request,
 )
 from proxy.destinations.verdict import AuthBroken, Delivered, Rejected, RetryLater, RowFault, Verdict
-from proxy.event import ActionSource, ConsentState, Event, Item
+from proxy.event import ActionSource, ConsentState, Event, Item, replace
 from proxy.identity import click_ids, e164, hashing, match_keys, page_url
 from proxy.identity.address import public_ip
 from proxy.identity.personal import harmless
@@ -130,9 +130,9 @@ class Pinterest(Destination, kind="pinterest"):
         source = _action_source(event)
         if source is None:
             return Refusal("app_event", "Pinterest wants to know whether an app event is of iOS or Android")
-        keys = self._user_data(event, now_ms)
-        facts = _custom_data(event, self.settings.default_currency)
         limited = self._is_limited(event)
+        keys = self._user_data(_with_residence(event) if limited else event, now_ms)
+        facts = _custom_data(event, self.settings.default_currency)
         if refusal := self._refusal(name, keys, facts, limited=limited):
             return refusal
         row: Row = {
@@ -257,6 +257,14 @@ class Pinterest(Destination, kind="pinterest"):
             if "currency" not in facts:
                 return Refusal("no_currency", "Pinterest would take the ad account's currency for a value without one")
         return None
+
+
+def _with_residence(event: Event) -> Event:
+    """Pinterest limits data by country and state: where the site knows neither, those of the visitor's connection."""
+    country, _, state = (event.client.region or "").partition("-")
+    if not state or event.user.country or event.user.state:
+        return event
+    return replace(event, user=replace(event.user, country=country, state=state))
 
 
 # --- what an event is about

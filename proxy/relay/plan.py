@@ -32,6 +32,7 @@ class SkipReason(StrEnum):
     DROPPED = "dropped"
     CONSENT = "consent"
     NOT_TAKEN = "not_taken"  # the platform has no such event
+    BOT = "bot"  # marked as a bot's, and no rule asks for it
     ONCE = "once"  # its rule sends once per order or visitor, and has
 
 
@@ -153,6 +154,8 @@ def _skip(destination: Destination, entry: Entry, decision: Decision, *, routed:
     if not routed:
         if decision.dropped_by is not None:
             return Skip(entry.seq, SkipReason.DROPPED, f"rule '{decision.dropped_by}' drops it")
+        if event.bot is not None:
+            return Skip(entry.seq, SkipReason.BOT, f"bot: {event.bot}; no rule asks for it (`when: {{bot: …}}`)")
         return Skip(entry.seq, SkipReason.NO_RULE, f"no rule sends '{event.name}' here")
     # The visitor's own consent, not what a rule may have set on the route's copy.
     refused = consent.permits(event.consent, destination.settings)

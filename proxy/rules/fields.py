@@ -203,6 +203,7 @@ _EVENT_FIELDS = {
     "event": Field(path="event", kind=Kind.NAME, get=_event_name, exact=attrgetter("name"), fold=True, settable=True),
     "id": Field(path="id", kind=Kind.TEXT, get=attrgetter("id")),
     "time": Field(path="time", kind=Kind.WHOLE, get=attrgetter("time")),
+    "bot": Field(path="bot", kind=Kind.TEXT, get=attrgetter("bot")),
     "source": Field(path="source", kind=Kind.TEXT, get=attrgetter("source")),
     "action_source": Field(
         path="action_source",

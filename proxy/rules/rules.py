@@ -6,6 +6,7 @@ Rules run top to bottom and every matching rule applies.
 - What `sample` leaves out ends here too, but keeps what rules above had sent.
 - `rename`, `set`, `default`, `remove` and `hash_only` change the event for this rule's own `send_to` and for all rules
   below; `send_to` entries may change it further for their destination alone.
+- An event that is marked as a bot's is sent by no rule but those that ask for it (`when: {bot: …}`).
 - An event goes to a destination once per event name: a second rule that sends the same only adds its name to the
   route, and the first one's shape and `once` stand.
 
@@ -76,6 +77,7 @@ class Rules:
         steps: list[Step] = []
         sent: _Sent = {}
         dropped_by = None
+        came = event
         for test, rule, plain in self._whole if trace else self._by_name.get(event.name.lower(), self._others):
             matched = test is None or test(event)
             if trace:
@@ -92,7 +94,15 @@ class Rules:
                 dropped_by = None if sent else rule.name
                 break
             event = applied
+        if came.bot is not None:
+            sent = {key: route for key, route in sent.items() if self._is_asked_for(came, route)}
         return Decision(routes=tuple(sent.values()), dropped_by=dropped_by, trace=tuple(steps))
+
+    def _is_asked_for(self, event: Event, route: Route) -> bool:
+        """Does a rule of the route match this event of a bot because it is a bot's? It would not match a person's."""
+        person = replace(event, bot=None)
+        tests = [rule.when.test for rule in self.rules if rule.when is not None and rule.name in route.rules]
+        return any(test(event) and not test(person) for test in tests)
 
     def _plan(self, name: str | None) -> _Plan:
         """The rules an event of this name can match; None: a name that no rule mentions."""

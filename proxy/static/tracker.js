@@ -257,7 +257,7 @@
     const consent = consentNow();
     const marketing = consent.marketing === GRANTED;
     const shared = { page: queue[0].page, user: marketing ? queue[0].user : undefined };
-    let body = stringify(assign({ sent_at: now(), consent, landing }, shared)).slice(0, -1) + ',"events":[';
+    let body = stringify(assign({ sent_at: now(), consent, landing, webdriver: navigator.webdriver || undefined }, shared)).slice(0, -1) + ',"events":[';
     let size = bytes(body) + 2;
     let count = 0;
     for (const event of queue) {

@@ -70,6 +70,7 @@ def _read(body: bytes, *, received_ms: int, trusted: bool, source: str, make_id:
     return Parsed(
         events=tuple(events),
         landing=landing,
+        webdriver=envelope.get("webdriver") is True,
         decision=decision,
         refused=tuple(refused),
         ignored=tuple(reading.ignored),
@@ -87,7 +88,7 @@ def _unwrap(value: Any) -> tuple[dict[str, Any], list[Any], Place]:
     """The shared fields, the events, and where the event of an index stands in the body."""
     if type(value) is dict:
         if "events" not in value:
-            return {key: value[key] for key in ("sent_at", "landing") if key in value}, [value], lambda _: ()
+            return {key: value[key] for key in _OF_REQUESTS if key in value}, [value], lambda _: ()
         envelope, raws, place = value, value["events"], _in_envelope
     else:
         envelope, raws, place = {}, value, _in_list
@@ -153,8 +154,10 @@ _SECTIONS = {
     "attribution": s.attribution,
     "custom": s.custom,
 }
-_OF_SERVERS = frozenset({"client", "visitor", "source", "attribution"})
-_OF_THE_ENVELOPE = frozenset({"events", "sent_at", "landing"})
+_AS_THEY_ARE = ("browser_ids", "custom", "debug", "action_source", "attribution", "bot")
+_OF_SERVERS = frozenset({"client", "visitor", "source", "attribution", "bot"})
+_OF_REQUESTS = ("sent_at", "landing", "webdriver")
+_OF_THE_ENVELOPE = frozenset({"events", *_OF_REQUESTS})
 _KNOWN = (*s.SCALARS, *_SECTIONS, "data", *_OF_THE_ENVELOPE)
 
 
@@ -214,9 +217,7 @@ def _event(parts: dict[str, Any], event_id: str, source: str, times: Times) -> E
     if not name:
         raise Unreadable("every event needs a name, such as purchase", Reason.MISSING).under("name")
     time = times.event(parts.get("time"))
-    optional = {
-        key: parts[key] for key in ("browser_ids", "custom", "debug", "action_source", "attribution") if parts.get(key)
-    }
+    optional = {key: parts[key] for key in _AS_THEY_ARE if parts.get(key)}
     for field, struct in _STRUCTS.items():
         if field in parts:
             optional[field] = struct(**parts[field])

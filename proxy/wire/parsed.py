@@ -39,5 +39,6 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...]
     landing: Landing | None = None
     decision: Consent | None = None  # what the visitor said, when the body tells only that: a withdrawal
+    webdriver: bool = False  # the browser says that a program drives it
     refused: tuple[RefusedEvent, ...] = ()
     ignored: tuple[str, ...] = ()  # fields left out, as paths without positions; the sender's own words

@@ -41,6 +41,7 @@ SCALARS: dict[str, Reader[Any]] = {
     "source": r.identifier(WORD),
     "action_source": r.one_of(ActionSource),
     "debug": identifier,
+    "bot": r.identifier(WORD),
 }
 SCALAR_ALIASES = {"event": "name", "event_name": "name", "event_id": "id", "timestamp": "time"}
 

@@ -77,6 +77,7 @@ _Envelope = _shape(
     {"sent_at": r.moment},
     **_SHARED,
     landing=_shape("Landing", s.LANDING),
+    webdriver=bool,
     events=Annotated[list.__class_getitem__(_Event), Meta(min_length=1, max_length=MAX_EVENTS)],
 )
 _decoder = msgspec.json.Decoder(_Envelope)
@@ -97,7 +98,7 @@ def read(body: bytes, *, received_ms: int, trusted: bool, source: str, make_id: 
         ]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Unreadable):
         return None
-    return Parsed(events=tuple(events), landing=_landing(envelope.landing, times))
+    return Parsed(events=tuple(events), landing=_landing(envelope.landing, times), webdriver=envelope.webdriver is True)
 
 
 def _decoded(body: bytes) -> Any:

@@ -33,6 +33,7 @@ from tests.e2e.edge import Edge, Passed
 
 CONFIG = """\
 site: {{origins: ["http://*.shop.example:{pages}", "http://t.shop.example:{edge}"]}}
+bots: {{action: keep}}  # a driven browser is one
 listen: {{host: 127.0.0.1, port: {port}, trusted_proxies: [127.0.0.1/32]}}
 admin: {{port: null}}
 data: data

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 LANDING = "/mugs?fbclid=AbC"
 CONFIG = """\
 site: {{origins: ["http://*.shop.example:{pages}"]}}
+bots: {{action: keep}}
 listen: {{host: 127.0.0.1, port: {port}}}
 admin: {{port: null}}
 data: data

@@ -302,24 +302,69 @@ async def test_a_server_is_told_about_fields_we_do_not_know(site, stored):
 # Bots
 
 
-@pytest.mark.parametrize(
-    "agent", ["", None, "Googlebot/2.1 (+http://www.google.com/bot.html)", "curl/8.5.0", "facebookexternalhit/1.1"]
-)
-async def test_crawlers_are_answered_alike_and_not_stored(site, stored, count, agent):
-    dropped = count("events_dropped", reason="bot")
-    headers = {"User-Agent": agent}
-    if agent is None:
-        answer = await site.post(lead(), headers=headers, skip_auto_headers=["User-Agent"])
-    else:
-        answer = await site.post(lead(), headers=headers)
+HEADLESS = '"HeadlessChrome";v="156", "Not)A;Brand";v="24"'
+BOTS = [
+    ({"User-Agent": ""}, "no_user_agent"),
+    ({"User-Agent": None}, "no_user_agent"),
+    ({"User-Agent": "Googlebot/2.1 (+http://www.google.com/bot.html)"}, "crawler"),
+    ({"User-Agent": "curl/8.5.0"}, "crawler"),
+    ({"User-Agent": "facebookexternalhit/1.1"}, "crawler"),
+    ({"Sec-CH-UA": HEADLESS}, "automation"),
+    ({"Sec-Fetch-Dest": "document"}, "fetch_metadata"),
+    ({"Sec-Fetch-Dest": "nonsense"}, "fetch_metadata"),
+]
+
+
+@pytest.mark.parametrize(("headers", "reason"), BOTS)
+async def test_bots_are_answered_alike_not_stored_and_counted_by_reason(site, stored, count, headers, reason):
+    dropped = count("events_dropped", reason=reason)
+    skipped = ["User-Agent"] if headers.get("User-Agent", "") is None else []
+    answer = await site.post(lead(), headers=headers, skip_auto_headers=skipped)
     assert answer.status == 204
     assert "Set-Cookie" not in answer.headers
     assert (await stored(), dropped()) == ([], 1)
 
 
-async def test_crawlers_are_kept_when_the_operator_says_so(start, stored):
-    site = await start("bots: {action: keep}")
-    await site.post(lead(), headers={"User-Agent": "curl/8.5.0"})
+async def test_a_browser_that_says_a_program_drives_it_is_a_bot(site, stored, count):
+    dropped = count("events_dropped", reason="automation")
+    await site.post({"webdriver": True, "events": [lead()]})
+    await site.post({"webdriver": True, **lead()})
+    assert (await stored(), dropped()) == ([], 2)
+    await site.post({"webdriver": False, "events": [lead()]})
+    assert len(await stored()) == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Dest": "empty", "Sec-Fetch-Mode": "cors", "Sec-CH-UA": '"Chromium";v="156"'},
+        {"Sec-Fetch-Dest": None, "Sec-CH-UA": None},
+        {
+            "User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 26_0 like Mac OS X) AppleWebKit/605.1.15 [FBAN/FBIOS;FBAV/540.0]"
+        },
+    ],
+)
+async def test_people_are_not_taken_for_bots(site, stored, headers):
+    await site.post(lead(), headers=headers)
+    assert len(await stored()) == 1
+
+
+@pytest.mark.parametrize(("headers", "reason"), BOTS[2:])
+async def test_bots_can_be_marked_or_kept(start, stored, headers, reason):
+    await (await start("bots: {action: mark}")).post(lead(), headers=headers)
+    await (await start("bots: {action: keep}")).post({**lead(), "id": "kept"}, headers=headers)
+    marked, kept = await stored()
+    assert (marked.bot, kept.bot) == (reason, None)
+
+
+async def test_a_browser_cannot_mark_and_a_server_can(site, stored):
+    await site.post({**lead(), "bot": "crawler"})
+    await site.post_as_server({**lead(), "id": "second", "bot": "crawler"})
+    assert [event.bot for event in await stored()] == [None, "crawler"]
+
+
+async def test_what_servers_say_is_not_judged(site, stored):
+    await site.post_as_server(lead(), headers={"User-Agent": "curl/8.5.0", "Sec-Fetch-Dest": "document"})
     assert len(await stored()) == 1
 
 

@@ -34,6 +34,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-blink-features=AutomationControlled",  # or it says that it is no person
     "--host-resolver-rules=MAP *.shop.example 127.0.0.1",
 ]
 ADDRESS = "203.0.113.9"
