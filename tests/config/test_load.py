@@ -131,7 +131,7 @@ def test_a_file_that_is_no_configuration_is_one_clear_fault(faults, text, words)
             "consent.default.marketing: expected 'granted' or 'denied', got 'yes'",
         ),
         ("consent: {default: {marktng: denied}}", "consent.default.marktng: unknown key (did you mean 'marketing'?)"),
-        ("bots: {action: keeep}", "expected 'drop' or 'keep', got 'keeep'"),
+        ("bots: {action: keeep}", "expected 'drop', 'mark' or 'keep', got 'keeep'"),
         ("log: {retention_days: 0}", "expected a number above 0, got 0"),
         ("log: {max_bytes: 5}", "expected a number of at least 10000000, got 5"),
         ("log: {retention_days: .inf}", "expected a number, got '.inf'"),

@@ -29,7 +29,7 @@ from proxy.config.tracker import TrackerSettings
 CHROMIUM = Path("/usr/bin/chromium")
 LAUNCH_ARGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync"
+    "--disable-sync --disable-blink-features=AutomationControlled"
 ).split()
 STUB = "window.firsthand=window.firsthand||function(){(firsthand.q=firsthand.q||[]).push(arguments)}"
 GRANT = "firsthand('consent', {marketing: true, analytics: true})"
