@@ -40,4 +40,4 @@ lock:  ## resolve the dependencies anew and write requirements/*.txt with hashes
 	scripts/lock
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv npm/node_modules npm/dist proxy/static/built build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -37,13 +37,10 @@ class Module(StrEnum):
     CONSENT_MODE = "consent_mode", 450
     BANNERS = "banners", 400
     DATALAYER = "datalayer", 750, Part.ACTIONS
-    FBQ = "fbq", 300, Part.ACTIONS, Part.CALLS
+    FBQ = "fbq", 320, Part.ACTIONS, Part.CALLS
     IDS = "ids", 640, Part.ACTIONS, Part.CALLS
-    FORMS = (
-        "forms",
-        260,
-        Part.LISTEN,
-    )  # before whoever makes an event of the same form: it should carry what is read here
+    # Before whoever makes an event of the same form: it should carry what is read there.
+    FORMS = "forms", 260, Part.LISTEN
     ATTRIBUTES = "attributes", 640, Part.LISTEN
     AUTOCAPTURE = "autocapture", 660, Part.LISTEN
 

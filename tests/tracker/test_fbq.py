@@ -118,6 +118,15 @@ async def test_the_function_keeps_its_properties_and_push_is_still_itself(bridge
     assert await page.evaluate("_fbq.disablePushState")
 
 
+@pytest.mark.parametrize("first", ["the snippet", "we"])
+async def test_both_its_names_stay_one_function(bridged, told, page, first):
+    bridged.pages["*"] = bridged.page(GRANT + (SNIPPET if first == "the snippet" else ""))
+    found = await told(SNIPPET + FILE + "window.fbq = window.fbq; _fbq('track', 'Lead'); fbq('track', 'Lead')")
+    assert [event["name"] for event in found] == ["Lead", "Lead"]
+    assert await page.evaluate("fbq === _fbq")
+    assert [given for _, given in ids(await page.evaluate("sent"))] == [event["id"] for event in found]
+
+
 async def test_without_mirror_only_the_id_is_shared(bridged, told, page):
     bridged.modules[Module.FBQ] = {"mirror": False}
     [lead] = await told(SNIPPET + FILE + "fbq('track', 'Lead'); fbq('track', 'Contact'); firsthand.track('lead')")

@@ -22,5 +22,5 @@
     );
   }
 
-  calls.intercept(window, 'fbq', calls.changing(shared));
+  for (const name of ['fbq', '_fbq']) calls.intercept(window, name, calls.changing(shared));
 })(window.__GLOBAL__, __SETTINGS__);

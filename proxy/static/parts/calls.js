@@ -7,15 +7,16 @@ var calls = (function () {
 
   const { assign, defineProperty } = Object;
   const { warn } = console;
-  const made = new WeakSet();
+  // What we put in place of what. One function under two names (fbq, _fbq) stays one.
+  const made = new WeakMap();
 
   /** From now on `owner[key]` is `replace(it)`, for what is there and for whatever is put there later. */
   function intercept(owner, key, replace) {
     function safely(value) {
-      if (!value || made.has(value)) return value;
+      if (!value) return value;
       try {
-        const replaced = replace(value);
-        made.add(replaced);
+        const replaced = made.get(value) || replace(value);
+        made.set(value, replaced).set(replaced, replaced);
         return replaced;
       } catch (error) {
         warn(key, error);
