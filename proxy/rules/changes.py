@@ -95,7 +95,7 @@ class _Reader:
             group = name[:-2] if isinstance(name, str) and name.endswith(".*") else None
             if group in GROUPS and not (key == "only" and group == "page.query"):
                 groups.append(group)
-            elif key == "only" and name in ALWAYS_KEPT:
+            elif key == "only" and isinstance(name, str) and name in ALWAYS_KEPT:
                 continue
             else:
                 field = self._keepable(name, here) if key == "only" else self._removable(name, here)
