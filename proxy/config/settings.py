@@ -220,7 +220,7 @@ class Settings(Section):
     ingest_keys: tuple[Credential, ...] = ()
     """Bearer keys of your own servers; they may state visitor, client and past times."""
     limits: LimitsSettings = LimitsSettings()
-    """How much browsers may send. Each process counts for itself."""
+    """How much may be sent, and how long it may take. Each process counts for itself."""
     log: LogSettings = LogSettings()
     """The event log."""
     relay: RelaySettings = RelaySettings()
