@@ -54,13 +54,20 @@ PAGE = {"Origin": ORIGIN, "User-Agent": AGENT, "X-Forwarded-For": ADDRESS}
 
 COMMANDS = {
     "check": [["check"], ["check", "--live"]],
+    "consent-log": [["consent-log"], ["consent-log", "--json"]],
+    "erase": [
+        ["erase", "--email", VISITOR["email"], "--dry-run"],
+        ["erase", "--email", VISITOR["email"], "--dry-run", "--json"],
+    ],
+    "export": [["export", "--email", VISITOR["email"]]],
+    "record": [["record"]],
     "dead": [["dead", "list"], ["dead", "list", "--json"], ["dead", "retry", "--all"], ["dead", "drop", "--all"]],
     "explain": [["explain", "event.json"], ["explain", "--json", "--trace", "event.json"], ["explain", "broken.json"]],
     "replay": [["replay", "--destination", "meta", "--since", "1h", "--dry-run"]],
     "status": [["status"], ["status", "--json"]],
     "test": [["test"]],
 }
-MAY_SHOW_THE_VISITOR = ("explain", "answers")  # to who asked, about what they sent
+MAY_SHOW_THE_VISITOR = ("explain", "answers", "export")  # to who asked, about what they sent
 WITHOUT_SECRETS = {"demo", "doctor", "init", "keygen", "sandbox", "schema"}
 """They read no configuration with credentials: they make one, or look from outside."""
 ELSEWHERE = {"serve"}  # below, as a process of its own
