@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import aiohttp
 from proxy.log.view import LogView
 from proxy.privacy.keys import Keyring, generate_key
 
-START_S = 60
+START_S = 90
 ROOT = Path(__file__).parents[2]
 
 
@@ -43,19 +44,31 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Returns once it is ready."""
-        self.process = await self._command("serve", stdout=self._log, stderr=self._log, start_new_session=True)
+        """Returns once it is ready. Tries again, as a service manager does, while children of a parent that was killed
+        hold the folder: on a machine with no time to spare one that was just being started notices late."""
         deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            self.process = await self._command("serve", stdout=self._log, stderr=self._log, start_new_session=True)
+            if await self._is_ready(deadline):
+                return
+            if "another firsthand serves" not in self._said():
+                break
+        raise RuntimeError("serve did not start:\n" + self._said())
+
+    async def _is_ready(self, deadline: float) -> bool:
+        """False: it has ended instead."""
+        assert self.process
         async with aiohttp.ClientSession() as http:
             while time.monotonic() < deadline and self.process.returncode is None:
-                try:
+                with suppress(aiohttp.ClientError):
                     async with http.get(f"{self.url}/readyz") as reply:
                         if reply.status == 200:
-                            return
-                except aiohttp.ClientError:
-                    pass
+                            return True
                 await asyncio.sleep(0.02)
-        raise RuntimeError("serve did not start:\n" + (self.folder / "serve.log").read_text()[-2000:])
+        return False
+
+    def _said(self) -> str:
+        return (self.folder / "serve.log").read_text()[-2000:]
 
     def processes(self) -> dict[int, str]:
         """Process ids and roles of all there are now; the parent first."""
