@@ -126,3 +126,11 @@ def test_the_manual_tells_what_every_module_may_weigh() -> None:
     assert told == {module: f"{module.budget:,}" for module in Module}
     for module in Module:
         assert f"### `{module}`" in MANUAL
+
+
+def test_the_manual_tells_which_lines_each_banner_needs() -> None:
+    manual = (ROOT / "docs" / "consent.md").read_text(encoding="utf-8")
+    for banner in Banner:
+        assert f"`modules: [banners]`, `banners: {{names: [{banner}]}}`" in manual
+    for module in (Module.TCF, Module.GPP, Module.CONSENT_MODE):
+        assert f"| `modules: [{module}]`" in manual
