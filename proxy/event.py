@@ -162,6 +162,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     browser_ids: dict[str, str] = {}  # fbp, fbc, ttp, scid, ga_client_id, ga_session_id, uetvid, …
     attribution: Attribution | None = None  # from the click ids' history; advertising consent only
     user: User = User()
+    remembered: tuple[str, ...] = ()  # fields of `user` that come from an earlier event of the visitor
     data: Data = Data()
     custom: dict[str, Any] = {}  # free key/values, passed where a platform allows them
     client: Client = Client()

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from proxy.clock import Clock, system_clock
 from proxy.collector.answers import Answer, RequestRefusal, failure
 from proxy.collector.compose import baked
+from proxy.collector.documents import Documents
 from proxy.collector.door import DOOR, Door
 from proxy.collector.events import MAX_BODY, Events
 from proxy.collector.express import LANE, Lane
@@ -17,6 +18,7 @@ from proxy.collector.health import Health
 from proxy.collector.patience import PATIENCE, Patience
 from proxy.collector.pixel import Pixel
 from proxy.collector.reception import Mint, Reception, random_bits
+from proxy.collector.redirects import Redirect
 from proxy.collector.script import Script
 from proxy.collector.standing import Standing
 from proxy.config.consent import ConsentSettings
@@ -35,6 +37,7 @@ def make_app(
 ) -> web.Application:
     reception = Reception(config, log, keyring, clock, mint)
     events, pixel, health = Events(reception), Pixel(reception), Health(reception.store, clock)
+    links = {code: Redirect(reception, code, target) for code, target in config.settings.redirects.items()}
     script = Script(baked(config.settings))
     paths, limits = config.settings.paths, config.settings.limits
 
@@ -69,6 +72,8 @@ def make_app(
         (script.hashed_path(prefix + paths.script), lasting_script),
         (prefix + paths.pixel, pixel.get),
         (prefix + paths.consent, Standing(reception).get),
+        (prefix + paths.landing, Documents(reception).get),
+        *((f"{prefix}{paths.redirect}/{code}", link.get) for code, link in links.items()),
         ("/.well-known/gpc.json", gpc_statement),
         ("/healthz", health.alive),
         ("/readyz", health.ready),

@@ -41,6 +41,11 @@ def sign_in(headers: _Headers, user_agent: str | None) -> Sign | None:
     return None if headers.get("Sec-Fetch-Dest") in _DESTS else Sign.FETCH_METADATA
 
 
+def opens_pages(sign: Sign | None) -> bool:
+    """May a request that opens a document be a person's? There it is no sign that it says so."""
+    return sign in (None, Sign.FETCH_METADATA)
+
+
 def is_crawler(user_agent: str) -> bool:
     return _is_listed(user_agent[:_LOOKED_AT])
 

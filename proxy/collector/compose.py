@@ -108,6 +108,8 @@ def baked(settings: Settings) -> bytes:
         "gpc": _refuses(terms.gpc),
         "consent": {name: starting.state(name) for name in _PURPOSES},
     }
+    if settings.identity.remember:
+        core["remember"] = True
     modules = {module: told(tracker, module) for module in tracker.modules}
     if settings.consent.regions or settings.consent.dnt != "ignore" or Module.REGION in modules:
         modules[Module.REGION] = {"path": paths.prefix + paths.consent}

@@ -17,9 +17,9 @@ from proxy.collector.bots import Sign
 from proxy.collector.visit import Visit
 from proxy.config.settings import Settings
 from proxy.event import Event, replace
-from proxy.identity.identity import advance
+from proxy.identity.identity import Identity, advance
 from proxy.identity.keeping import Keeping
-from proxy.privacy.consent import effective, may_advertise, may_identify, minimise
+from proxy.privacy.consent import effective, is_said, may_advertise, may_identify, minimise
 from proxy.privacy.geoip import Locate
 from proxy.privacy.scrub import Scrub
 from proxy.privacy.terms import TermsByRegion
@@ -70,6 +70,14 @@ def state_client(visit: Visit, event: Event, book: Rulebook) -> Event:
     return event
 
 
+def recall_consent(visit: Visit, event: Event, _: Rulebook) -> Event:
+    """A server that hands on the visitor's cookie and says nothing about consent: what the visitor had said counts."""
+    kept = visit.handed[event.id].kept if event.id in visit.handed else None
+    if kept is None or kept.consent is None or is_said(event.consent):
+        return event
+    return replace(event, consent=kept.consent)
+
+
 def settle_consent(visit: Visit, event: Event, book: Rulebook) -> Event:
     """From here on `event.consent` is what counts: the visitor's words, the defaults of their region, the signals."""
     terms = book.terms.of(event.client.region)
@@ -86,6 +94,9 @@ def identify(visit: Visit, event: Event, book: Rulebook) -> Event:
         mint=visit.mint,
         keep=book.keep,
     )
+    if visit.is_trusted:
+        # A server's events may be about as many people: each starts from its own cookie, or from nothing.
+        return known(visit.handed.get(event.id, Identity()), event)[1]
     if visit.landing is not None and may_identify(event.consent):
         landed = Event(id=event.id, name=event.name, time=visit.landing.at, page=visit.landing.page)
         visit.identity, _ = known(visit.identity, landed)
@@ -118,6 +129,7 @@ STEPS: tuple[Step, ...] = (
     drop_prefetches,
     sort_out_bots,
     state_client,
+    recall_consent,
     settle_consent,
     identify,
     drop_erased,

@@ -17,10 +17,11 @@ from proxy.collector.store import Left, Store, Storing
 from proxy.collector.visit import Headers, Manner, Visit, address_of, manner_of
 from proxy.collector.whereabouts import Whereabouts
 from proxy.config.load import Config
-from proxy.event import Client, replace
+from proxy.event import Client, Consent, Event, Page, replace
 from proxy.identity.cookie_domain import CookieDomain, cookie_domain
-from proxy.identity.identity import Identity, read, revoked, set_cookies
+from proxy.identity.identity import Identity, advance, read, reset, revoked, set_cookies
 from proxy.identity.keeping import FBC, FBP, keeping
+from proxy.identity.touches import Evidence
 from proxy.identity.visitor import VisitorCookie
 from proxy.log.base import EventLog
 from proxy.observe.metrics import cookies_rejected
@@ -119,6 +120,32 @@ class Reception:
             mint=self.mint,
         )
 
+    def land(self, visit: Visit, page: Page, via: Evidence) -> list[bytes]:
+        """A visitor opens `page`, and nobody can say what they consent to but `_fh`, if they brought one, and the
+        default. The `Set-Cookie` lines for the answer; nothing is stored."""
+        if visit.is_erased:
+            visit.identity = revoked(visit.identity)
+            return self._cookies(visit)
+        kept = visit.identity.kept
+        said = kept.consent if kept is not None and kept.consent is not None else Consent()
+        consent = effective(said, self.terms.of(visit.client.region), gpc=visit.has_gpc, dnt=visit.has_dnt)
+        landed = Event(id="", name="page_view", time=visit.received_ms, page=page, client=visit.client)
+        visit.identity, _ = advance(
+            visit.identity,
+            landed,
+            consent=consent,
+            now_ms=visit.received_ms,
+            domain=visit.domain,
+            mint=visit.mint,
+            keep=self._keep,
+            via=via,
+        )
+        return self._cookies(visit)
+
+    def is_proxy(self, peer: str | None) -> bool:
+        """Is the other end of the connection one of the operator's own reverse proxies?"""
+        return peer in self.proxies
+
     def stranger(self, headers: Headers, peer: str | None, received_ms: int) -> TooMany | None:
         """A request that will be refused: it counts too, so that nobody tries keys without end."""
         return self.limits.take(self._address(headers, peer), received_ms)
@@ -148,6 +175,10 @@ class Reception:
             visit.mint = self._sown(parsed.landing.seed)
         if parsed.webdriver and not visit.is_trusted:
             visit.bot = visit.bot or Sign.AUTOMATION
+        if parsed.cookies and visit.is_trusted:
+            visit.handed = {key: self._handed(text, visit.received_ms) for key, text in parsed.cookies.items()}
+        if parsed.reset is not None:
+            visit.identity = reset(visit.identity, parsed.reset)
         if parsed.decision is not None:
             terms = self.terms.of(visit.client.region)
             consent = effective(parsed.decision, terms, gpc=visit.has_gpc, dnt=visit.has_dnt)
@@ -181,6 +212,13 @@ class Reception:
             ip=visit.client.ip,
             user_agent=visit.client.user_agent,
         )
+
+    def _handed(self, text: str, now_ms: int) -> Identity:
+        """`text`: a visitor's `Cookie` header, or the value of the visitor cookie alone, which has no `=` in it."""
+        header = text if "=" in text else f"{self.settings.cookie.name}={text}"
+        identity = read(header, self._codec, self._keep, now_ms)
+        self._count_unusable(identity)
+        return identity
 
     def event_id(self, received_ms: int) -> str:
         """For an event whose sender gave it none. Begins with its time: ids in order are kinder to an index."""

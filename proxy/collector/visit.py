@@ -41,6 +41,7 @@ class Visit(msgspec.Struct, kw_only=True):
     is_erased: bool = False  # its visitor cookie is of somebody whose data was erased
     origin: str | None = None  # of the page, as the browser states it
     identity: Identity = Identity()
+    handed: Mapping[str, Identity] = {}  # by event id, from cookies that a server hands on
     landing: Landing | None = None
     removed: list[str] = msgspec.field(default_factory=list)  # where personal text was taken out of its events
     mint: Callable[[], int] | None = None  # 128 random bits; None: nothing new is made up
@@ -102,3 +103,10 @@ def address_of(headers: Headers, peer: str | None, proxies: TrustedProxies, ip_h
         return peer
     stated = headers.get(ip_header) if ip_header is not None else None
     return proxies.client_ip(peer, headers.getall("X-Forwarded-For", ()), stated)
+
+
+def is_page_view(headers: Headers) -> bool:
+    """Is it a page somebody opens, and no picture, frame or fetch within one? Browsers of before 2023 tell it by what
+    they accept."""
+    destination = headers.get("Sec-Fetch-Dest")
+    return destination == "document" if destination is not None else "text/html" in (headers.get("Accept") or "")

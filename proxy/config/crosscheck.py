@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from proxy.config.origins import is_local
+from proxy.config.redirects import leading_away
 from proxy.config.settings import Settings
 from proxy.config.words import is_secret
 from proxy.destinations.base import Destination, DestinationSettings
@@ -38,6 +39,9 @@ def faults(settings: Settings) -> list[Fault]:
             Keyring.parse(settings.keys.get_secret_value())
         except ValueError as error:
             found.append(Fault(("keys",), str(error)))
+    for code, host in leading_away(settings.redirects, settings.site.origins, settings.site.redirect_hosts):
+        advice = "add it to site.redirect_hosts if you mean to send visitors there"
+        found.append(Fault(("redirects", code), f"{host} is none of the site's hosts", advice))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, field_validator
 
@@ -26,6 +26,8 @@ def _usable_alias(name: str) -> str:
 class IdentitySettings(Section):
     aliases: dict[Annotated[str, AfterValidator(_usable_alias)], str] = {}  # noqa: RUF012 - pydantic copies it
     """URL parameters of your own that a platform's macro fills with its click id: `{g_id: gclid}`. Off by default."""
+    remember: tuple[Literal["email", "phone", "external_id"], ...] = ()
+    """Match keys that later events of the same visitor get, hashed: `[email, phone]`. Off by default."""
 
     @field_validator("aliases")
     @classmethod

@@ -43,6 +43,7 @@ class Module(StrEnum):
     FORMS = "forms", 260, Part.LISTEN
     ATTRIBUTES = "attributes", 640, Part.LISTEN
     AUTOCAPTURE = "autocapture", 660, Part.LISTEN
+    INAPP = "inapp", 500
 
     budget: int
     """As of a part."""

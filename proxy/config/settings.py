@@ -26,6 +26,7 @@ from proxy.config.identity import IdentitySettings
 from proxy.config.limits import LimitsSettings
 from proxy.config.origins import ascii_host, is_local, normalise_origin
 from proxy.config.privacy import PrivacySettings
+from proxy.config.redirects import RedirectMap
 from proxy.config.section import Section, misplaced
 from proxy.config.tracker import TrackerSettings
 from proxy.destinations.base import DestinationSettings
@@ -43,6 +44,8 @@ class SiteSettings(Section):
         Field(min_length=1, examples=[["https://www.shop.example"]]),
     ]
     """Origins (https://www.shop.example) whose pages may post events; `https://*.shop.example`: every subdomain."""
+    redirect_hosts: tuple[Host, ...] = ()
+    """Hosts besides those of the origins that `redirects` may lead to."""
 
 
 Kept = Literal["meta", "tiktok", "snapchat", "pinterest", "ga4", "microsoft", "linkedin", "reddit", "x"]
@@ -136,8 +139,12 @@ class PathSettings(Section):
     """The image for pages without JavaScript."""
     consent: str = "/consent"
     """Tells a page what counts for this visitor before a decision, and whether GPC is honoured."""
+    redirect: str = "/c"
+    """Click redirects, one per code of `redirects`: /c/summer."""
+    landing: str = "/l"
+    """Where your own reverse proxy asks for the cookies of a document (docs/landing.md)."""
 
-    @field_validator("prefix", "script", "events", "pixel", "consent")
+    @field_validator("prefix", "script", "events", "pixel", "consent", "redirect", "landing")
     @classmethod
     def _is_path(cls, path: str, info: ValidationInfo) -> str:
         if info.field_name == "prefix" and path.strip("/") == "":
@@ -149,7 +156,7 @@ class PathSettings(Section):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         taken = dict.fromkeys(_OWN_PATHS, "a health check")
-        for name in ("script", "events", "pixel", "consent"):
+        for name in ("script", "events", "pixel", "consent", "redirect", "landing"):
             path: str = getattr(self, name)
             if path in taken:
                 raise misplaced(name, f"{path} is {taken[path]} already", "choose another path")
@@ -203,6 +210,8 @@ class Settings(Section):
     """First-party cookies."""
     identity: IdentitySettings = IdentitySettings()
     """Who a visitor is."""
+    redirects: RedirectMap = {}  # noqa: RUF012 - pydantic copies it
+    """Click redirects: a code, and the page of yours that /c/<code> leads to."""
     tracker: TrackerSettings = TrackerSettings()
     """What is baked into the script."""
     consent: ConsentSettings = ConsentSettings()

@@ -196,7 +196,7 @@ class Ga4(Destination, kind="ga4"):
         advertise = _may_advertise(event)
         personal = advertise and event.consent.personalization is ConsentState.GRANTED
         return {
-            "user_id": _user_id(event.user) if settings.user_id else None,
+            "user_id": _user_id(event) if settings.user_id else None,
             "user_properties": ga4_event.user_properties(event.custom),
             "user_data": self._user_data(event.user) if settings.user_data and advertise else None,
             "consent": {"ad_user_data": _word(advertise), "ad_personalization": _word(personal)},
@@ -267,8 +267,11 @@ def _device(event: Event) -> Row:
     return {key: value[: ga4_event.TEXT] for key, value in found.items() if value}
 
 
-def _user_id(user: User) -> str | None:
-    usable = (one.strip() for one in user.external_id if harmless(one) and match_keys.clean(one))
+def _user_id(event: Event) -> str | None:
+    """As the site states it, today: a remembered digest would make a second user of the same person."""
+    if "external_id" in event.remembered:
+        return None
+    usable = (one.strip() for one in event.user.external_id if harmless(one) and match_keys.clean(one))
     return next((one for one in usable if len(one) <= USER_ID_CHARS), None)
 
 

@@ -32,9 +32,17 @@ from proxy.identity.click_ids import KEEP_MS, harvest, merge, valid
 from proxy.identity.cookie_domain import CookieDomain, same_site
 from proxy.identity.cookie_header import expire_cookie, read_cookies, set_cookie
 from proxy.identity.keeping import FBC, FBP, NOTHING, Found, Keeping, find
+from proxy.identity.remembering import Keys, fill, remember
 from proxy.identity.touches import Evidence, Touches, stated, touched
 from proxy.identity.visitor import LONGEST_MS, Remembered, VisitorCookie, visitor_id
-from proxy.privacy.consent import may_advertise, may_identify, withdraws_advertising, withdraws_identity
+from proxy.privacy.consent import (
+    BY_DEFAULT,
+    may_advertise,
+    may_identify,
+    to_remember,
+    withdraws_advertising,
+    withdraws_identity,
+)
 from proxy.privacy.proof import Logged
 
 _LONGEST_ID = 512  # characters of a browser id that an event states
@@ -49,6 +57,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     fbp: str | None = None  # what the browser's cookie holds or will hold after this answer
     fbc: str | None = None
     found: Found = NOTHING  # in the other platforms' cookies
+    keys: Keys = {}  # match keys of the person
+    reset_at: int = 0
     kept: Remembered | None = None  # what `_fh` held when the request came
     kept_text: str = ""  # and its value, to the byte
     sent: frozenset[str] = frozenset()  # cookie names of ours that came, usable or not
@@ -77,6 +87,8 @@ def read(cookie_header: str, codec: VisitorCookie, keep: Keeping, now_ms: int) -
         fbp=meta_cookies.first_fbp(came.get(FBP, ())),
         fbc=meta_cookies.newest_fbc(came.get(FBC, ())),
         found=_in_platform_cookies(keep, came, kept, now_ms) if keep.has_platforms else NOTHING,
+        keys=kept.keys if kept and keep.remembers else {},
+        reset_at=kept.reset_at if kept else 0,
         kept=kept,
         kept_text=kept_text,
         sent=frozenset(came),
@@ -110,6 +122,13 @@ def advance(
         event = replace(event, browser_ids=_with_known(event.browser_ids, ids))
     if advertise:
         identity, event = _advertise(identity, event, now_ms, domain, mint, keep=keep, via=via)
+        if keep.remembers and event.time > identity.reset_at:
+            keys = remember(identity.keys, event.user, keep.remembers)
+            user, filled = fill(event.user, keys, keep.remembers)
+            identity, event = (
+                replace(identity, keys=keys),
+                replace(event, user=user, remembered=(*event.remembered, *filled)),
+            )
     return identity, event
 
 
@@ -117,6 +136,12 @@ def revoked(identity: Identity) -> Identity:
     """Of a visitor whose data was erased: every cookie of ours that came is taken back."""
     refused = ConsentState.DENIED
     return replace(identity, consent=Consent(marketing=refused, analytics=refused, sale=refused, source="erased"))
+
+
+def reset(identity: Identity, at_ms: int) -> Identity:
+    """The person has gone (a logout): nothing is remembered of them, and their last events, still under way, tell
+    nothing anew. The browser stays the same visitor. Told again, it changes nothing: somebody else may be here now."""
+    return identity if at_ms <= identity.reset_at else replace(identity, keys={}, reset_at=at_ms)
 
 
 def set_cookies(
@@ -138,23 +163,9 @@ def set_cookies(
         return []
     advertise = may_advertise(consent)
     headers = []
-    if may_identify(consent) and (visitor := identity.visitor) is not None:
-        cookies = identity.found.cookies
-        if advertise:
-            remembered = Remembered(
-                visitor=visitor,
-                seen_at=now_ms,
-                click_ids=identity.click_ids,
-                fbp=identity.fbp,
-                fbc=identity.fbc,
-                cookies=cookies,
-                touches=identity.touches,
-                logged=identity.logged,
-            )
-        else:
-            measured = {name: value for name, value in cookies.items() if name in keep.measuring}
-            remembered = Remembered(visitor=visitor, seen_at=now_ms, cookies=measured, logged=identity.logged)
-        age_ms = 0 if settings.rolling else now_ms - visitor.first_seen
+    remembered = _to_remember(identity, consent, now_ms, keep)
+    if remembered is not None:
+        age_ms = 0 if settings.rolling else now_ms - remembered.visitor.first_seen
         max_age_s = max(0, settings.max_age_days * DAY_S - age_ms // 1000)
         value = codec.renew(remembered, identity.kept, identity.kept_text) if max_age_s else ""
         headers.append(
@@ -171,6 +182,47 @@ def set_cookies(
         elif name in identity.sent and (withdraws_identity if measures else withdraws_advertising)(consent):
             headers.append(expire_cookie(name, domain=domain.domain, secure=secure, http_only=False))
     return headers
+
+
+def _to_remember(identity: Identity, consent: Consent, now_ms: int, keep: Keeping) -> Remembered | None:
+    """What `_fh` is to hold from now on, as far as consent goes; None: it is not to be written."""
+    visitor, kept, cookies = identity.visitor, identity.kept, identity.found.cookies
+    if visitor is None or not may_identify(consent):
+        if kept is None or identity.reset_at <= kept.reset_at or withdraws_identity(consent):
+            return None
+        return replace(kept, keys={}, reset_at=identity.reset_at)  # to forget somebody needs nobody's consent
+    said = kept.consent if kept is not None else None
+    if may_advertise(consent):
+        return Remembered(
+            visitor=visitor,
+            seen_at=now_ms,
+            click_ids=identity.click_ids,
+            fbp=identity.fbp,
+            fbc=identity.fbc,
+            cookies=cookies,
+            touches=identity.touches,
+            keys=identity.keys,
+            reset_at=identity.reset_at,
+            consent=to_remember(said, consent, now_ms),
+            logged=identity.logged,
+        )
+    measured = {name: value for name, value in cookies.items() if name in keep.measuring}
+    is_silent = consent.source == BY_DEFAULT and not withdraws_advertising(consent)
+    if kept is not None and said is not None and is_silent and may_advertise(said):
+        # A page that has not asked its banner yet: what the visitor said before is not forgotten for it.
+        keys = {} if identity.reset_at > kept.reset_at else kept.keys
+        cookies = kept.cookies | measured
+        return replace(
+            kept, seen_at=now_ms, cookies=cookies, keys=keys, reset_at=identity.reset_at, logged=identity.logged
+        )
+    return Remembered(
+        visitor=visitor,
+        seen_at=now_ms,
+        cookies=measured,
+        reset_at=identity.reset_at,
+        consent=to_remember(said, consent, now_ms),
+        logged=identity.logged,
+    )
 
 
 def _renewable(identity: Identity, keep: Keeping) -> list[tuple[str, str | None, int, bool]]:

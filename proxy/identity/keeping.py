@@ -48,6 +48,7 @@ class Keeping(msgspec.Struct, frozen=True, kw_only=True):
     streams: tuple[str, ...] = ()  # of GA4, without "G-", if there are several
     has_platforms: bool = False  # anything besides Meta
     aliases: Aliases | None = None  # parameters of the site's own that carry click ids
+    remembers: tuple[str, ...] = ()  # match keys of the visitor that later events get
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +93,7 @@ def keeping(settings: Settings) -> Keeping:
         streams=several,
         has_platforms=bool(rows),
         aliases=Aliases(settings.identity.aliases) if settings.identity.aliases else None,
+        remembers=settings.identity.remember,
     )
 
 

@@ -1,8 +1,9 @@
 """The visitor cookie `_fh`: what a browser carries for us, sealed, so that collectors need no store.
 
-It holds a random visitor id, the newest click per platform, the platforms' own cookies (`_fbp`, `_fbc`, `_ttp`, …) last
-seen in or given to this browser, and which decision was last written down as proof of consent. Sealed with the cookie
-subkey of the keyring, written in base64url, at most 3 kB.
+It holds a random visitor id, the newest click per platform, first and last touch, the platforms' own cookies (`_fbp`,
+`_fbc`, `_ttp`, …) last seen in or given to this browser, what the visitor said about consent, which decision was last
+written down as proof of it and, where configured, digests of the person's match keys. Sealed with the cookie subkey of
+the keyring, written in base64url, at most 3 kB.
 Whatever does not open (forged, cut, of a lost key, of another programme) is no cookie: the codec answers None and never
 raises.
 """
@@ -11,13 +12,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
 
 from proxy.clock import DAY_MS
-from proxy.event import ClickId, Touch, Visitor, replace
+from proxy.event import ClickId, Consent, ConsentState, Purpose, Touch, Visitor, replace
 from proxy.identity.meta_cookies import fbclid_of
+from proxy.privacy.consent import BY_MEMORY
 from proxy.privacy.keys import Keyring
 from proxy.privacy.proof import Logged
 
@@ -45,6 +48,9 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True):
     cookies: dict[str, str] = {}  # other platforms' cookies, name -> value
     touches: tuple[Touch, Touch] | None = None  # first and last
     logged: Logged | None = None  # the last proof of consent
+    keys: Mapping[str, tuple[bytes, ...]] = {}  # match keys of the person, as `remembering.Keys`
+    reset_at: int = 0  # ms, when the site said that the person has gone; nothing from before counts
+    consent: Consent | None = None  # what the visitor said last (`privacy.consent.to_remember`)
 
 
 class _Packed(msgspec.Struct, frozen=True, array_like=True):
@@ -59,6 +65,9 @@ class _Packed(msgspec.Struct, frozen=True, array_like=True):
     cookies: dict[str, str] = {}
     touches: list[tuple[str, int, str]] = []  # first and last, or the one that is both
     logged: tuple[str, int] | None = None
+    keys: dict[str, tuple[bytes, ...]] = {}
+    reset_at: int = 0
+    consent: tuple[str, int] | None = None  # a letter per purpose, ms
 
 
 def visitor_id(random_128_bits: int) -> str:
@@ -78,13 +87,16 @@ class VisitorCookie:
         """`_decode`, remembered: the events of a visit come one after the other, and opening takes 5 us."""
 
     def encode(self, remembered: Remembered) -> str:
-        """A cookie value of at most `MAX_CHARS`; the oldest clicks go first when it does not fit."""
+        """A cookie value of at most `MAX_CHARS`; the oldest clicks go first when it does not fit, then match keys."""
         clicks = sorted(remembered.click_ids.items(), key=lambda item: item[1].clicked_at, reverse=True)
         while True:
             text = self._seal(remembered, clicks)
-            if len(text) <= MAX_CHARS or not clicks:
+            if len(text) <= MAX_CHARS or not (clicks or remembered.keys):
                 return text
-            clicks.pop()
+            if clicks:
+                clicks.pop()
+            else:
+                remembered = replace(remembered, keys={})
 
     def renew(self, remembered: Remembered, before: Remembered | None, text: str) -> str:
         """As `encode`, for a browser that brought `text`, which holds `before`. Where that is no older than a day and
@@ -126,10 +138,13 @@ class VisitorCookie:
             cookies=packed.cookies,
             touches=_touches(packed.touches),
             logged=None if packed.logged is None else Logged(*packed.logged),
+            keys=packed.keys,
+            reset_at=packed.reset_at,
+            consent=_consent(packed.consent),
         )
 
     def _seal(self, remembered: Remembered, clicks: list[tuple[str, ClickId]]) -> str:
-        inside = fbclid_of(remembered.fbc) if remembered.fbc else None
+        inside, consent = fbclid_of(remembered.fbc) if remembered.fbc else None, remembered.consent
         packed = _Packed(
             remembered.visitor.id,
             remembered.visitor.first_seen,
@@ -143,6 +158,9 @@ class VisitorCookie:
             remembered.cookies,
             [(touch.click, touch.at, touch.evidence) for touch in dict.fromkeys(remembered.touches or ())],
             None if remembered.logged is None else (remembered.logged.states, remembered.logged.at),
+            dict(remembered.keys),
+            remembered.reset_at,
+            None if consent is None else ("".join(consent.state(purpose)[0] for purpose in Purpose), consent.time or 0),
         )
         sealed = self._keyring.seal(_PURPOSE, self._encoder.encode(packed))
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
@@ -151,6 +169,20 @@ class VisitorCookie:
 def _touches(packed: list[tuple[str, int, str]]) -> tuple[Touch, Touch] | None:
     touches = [Touch(click=click, at=at, evidence=evidence) for click, at, evidence in packed]
     return (touches[0], touches[-1]) if touches else None
+
+
+_STATES = {state[0]: state for state in ConsentState}
+
+
+def _consent(packed: tuple[str, int] | None) -> Consent | None:
+    if packed is None:
+        return None
+    letters, time = packed
+    states = {
+        str(purpose): _STATES.get(letter, ConsentState.UNKNOWN)
+        for purpose, letter in zip(Purpose, letters, strict=False)
+    }
+    return Consent(**states, source=BY_MEMORY, time=time)
 
 
 def _plain(text: str) -> str:

@@ -30,6 +30,8 @@ personal_removed = _counter(
     "personal_removed_total", "Events out of whose field an e-mail address or phone number was taken.", "field"
 )
 cookies_rejected = _counter("cookies_rejected_total", "Cookies that were not ours or not well-formed.", "cookie")
+redirects_followed = _counter("redirects_total", "Click redirects that visitors followed.", "code")
+landings = _counter("landings_total", "Documents the site's own reverse proxy asked about, by outcome.", "outcome")
 
 deliveries = _counter("deliveries_total", "Events accepted by a destination.", "destination")
 dead_letters = _counter("dead_letters_total", "Events a destination will never get.", "destination", "reason")

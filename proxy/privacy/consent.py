@@ -22,6 +22,8 @@ BY_DEFAULT = "default"
 """`Consent.source` when the visitor has said nothing and the configured default decided."""
 BY_GPC, BY_DNT = "gpc", "dnt"
 """`Consent.source` when the visitor has said nothing and `Sec-GPC: 1` (`DNT: 1`) refused something."""
+BY_MEMORY = "remembered"
+"""`Consent.source` when `_fh` told what the visitor had said before; nobody said anything this time."""
 
 _NOBODY_SAID = frozenset({BY_DEFAULT, BY_GPC, BY_DNT})
 _SOLD = frozenset({Purpose.MARKETING, Purpose.PERSONALIZATION, Purpose.SALE})  # purposes a refused sale stops
@@ -76,6 +78,11 @@ def _refusal(state: ConsentState) -> ConsentState:
     return _DENIED if state is _DENIED else _UNKNOWN
 
 
+def is_said(consent: Consent) -> bool:
+    """Did anybody say anything about any purpose?"""
+    return any(consent.state(purpose) is not _UNKNOWN for purpose in Purpose)
+
+
 def permits(consent: Consent, destination: DestinationSettings) -> str | None:
     """None when an event with this consent may be sent there; else the reason, such as "consent: marketing denied"."""
     for purpose in destination.consent:
@@ -105,6 +112,28 @@ def withdraws_identity(consent: Consent) -> bool:
 def withdraws_advertising(consent: Consent) -> bool:
     """Has the visitor (or a signal of the visitor's browser) *said* no to advertising or to sale?"""
     return consent.sale is _DENIED or (consent.marketing is _DENIED and consent.source != BY_DEFAULT)
+
+
+def to_remember(before: Consent | None, now: Consent, now_ms: int) -> Consent | None:
+    """What the visitor has said, for requests on which nobody can say it. `before`: what was remembered; `now`: the
+    effective consent. A default is no word; a signal refuses, and grants nothing."""
+    if now.source in _NOBODY_SAID and now.sale is _DENIED:  # no default does that
+        said = replace(before or Consent(source=BY_MEMORY, time=now_ms), sale=_DENIED)
+        if now.source != BY_DEFAULT and now.marketing is _DENIED:
+            said = replace(said, marketing=_DENIED)
+        return before if before is not None and _same(before, said) else said
+    if now.source in _NOBODY_SAID or now.source == BY_MEMORY or (before is not None and _same(before, now)):
+        return before
+    return replace(now, source=BY_MEMORY, time=now_ms if now.time is None else now.time)
+
+
+def _same(one: Consent, other: Consent) -> bool:
+    return (
+        one.marketing is other.marketing
+        and one.analytics is other.analytics
+        and one.personalization is other.personalization
+        and one.sale is other.sale
+    )
 
 
 def minimise(event: Event, aliases: Aliases | None = None) -> Event | None:

@@ -85,6 +85,8 @@
   let view;
   /** How this page load began, told until the first answer: requests that race each other then make one visitor. */
   let landing;
+  /** When `reset` was called; told from then on, so that the server forgets the person, too. */
+  let resetAt;
   let endpoint = '';
   let path = '';
   let query = '';
@@ -95,7 +97,7 @@
   let due = false;
   /** Waiting for our turn among the tabs. */
   let queuing = false;
-  /** A grant was taken back while a request was under way, whose answer may set again what that deletes. */
+  /** A grant was taken back, or a person left, while a request was under way, whose answer may set again what that deletes. */
   let overtaken = false;
   let resting = false;
   /** To the other tabs of the site; one in the back/forward cache that is told loses its place there. */
@@ -257,7 +259,8 @@
     const consent = consentNow();
     const marketing = consent.marketing === GRANTED;
     const shared = { page: queue[0].page, user: marketing ? queue[0].user : undefined };
-    let body = stringify(assign({ sent_at: now(), consent, landing, webdriver: navigator.webdriver || undefined }, shared)).slice(0, -1) + ',"events":[';
+    const first = { sent_at: now(), consent, landing, reset: resetAt, webdriver: navigator.webdriver || undefined };
+    let body = stringify(assign(first, shared)).slice(0, -1) + ',"events":[';
     let size = bytes(body) + 2;
     let count = 0;
     for (const event of queue) {
@@ -293,7 +296,8 @@
   }
 
   function sayNo() {
-    tell(stringify({ sent_at: now(), consent: consentNow(), events: [] })).catch(() => 0);
+    overtaken = inFlight.length;
+    tell(stringify({ sent_at: now(), consent: consentNow(), reset: resetAt, events: [] })).catch(() => 0);
   }
 
   const settleSafely = guard(settle);
@@ -302,7 +306,6 @@
   function settle(events, { status, headers }) {
     inFlight = without(events, inFlight);
     if (overtaken) sayNo();
-    overtaken = false;
     if (status && status < 500 && status !== 429) {
       strikes = 0;
       landing = undefined;
@@ -444,7 +447,6 @@
     if (refusing && allows(before)) {
       // Taken back: the server hears of it at once, because only it can delete its cookies.
       sayNo();
-      overtaken = inFlight.length;
       if (channel) channel.postMessage(decided);
     }
     if (refused()) queue = [];
@@ -498,6 +500,10 @@
 
     reset() {
       user = {};
+      if (config.remember) {
+        resetAt = now();
+        sayNo();
+      }
     },
 
     /** Calls back with the loaded function, whose commands can return values. */

@@ -59,19 +59,25 @@ def _read(body: bytes, *, received_ms: int, trusted: bool, source: str, make_id:
             raise WireError(fault.message, dotted(fault.path), fault.reason) from None
         refused = [_refused(index, fault.path, fault) for index in range(len(raws))]
         return Parsed(events=(), refused=tuple(refused), ignored=tuple(reading.ignored))
+    cookies: dict[str, str] = {}
     decision = None if raws else _consent(shared.get("consent", {}), times, received_ms)
     for index, raw in enumerate(raws):
         try:
             own = _parts(_own(raw), reading)
             parts = _merge(shared, own, raw) if shared else own
-            events.append(_event(parts, parts.get("id") or make_id(index), parts.get("source", source), times))
+            event = _event(parts, parts.get("id") or make_id(index), parts.get("source", source), times)
+            if cookie := parts.get("visitor", {}).get("cookie"):
+                cookies[event.id] = cookie
+            events.append(event)
         except Unreadable as fault:
             refused.append(_refused(index, (*place(index), *fault.path), fault))
     return Parsed(
         events=tuple(events),
         landing=landing,
         webdriver=envelope.get("webdriver") is True,
+        reset=_reset(envelope, times, reading),
         decision=decision,
+        cookies=cookies,
         refused=tuple(refused),
         ignored=tuple(reading.ignored),
     )
@@ -126,6 +132,18 @@ def _sent_at(envelope: dict[str, Any], reading: s.Reading) -> int | None:
         return None
 
 
+def _reset(envelope: dict[str, Any], times: Times, reading: s.Reading) -> int | None:
+    """A nonsensical time is the time of arrival: the wish is clear."""
+    given = envelope.get("reset")
+    if given is None or reading.trusted:
+        return None
+    try:
+        return times.landing(moment(given))
+    except Unreadable:
+        reading.ignored.append("reset")
+        return times.received_ms
+
+
 def _landing(envelope: dict[str, Any], times: Times, reading: s.Reading) -> Landing | None:
     """None when it is not there or of no use: events are collected without it, too."""
     given = envelope.get("landing")
@@ -152,11 +170,12 @@ _SECTIONS = {
     "click_ids": s.click_ids,
     "browser_ids": s.browser_ids,
     "attribution": s.attribution,
+    "remembered": s.remembered,
     "custom": s.custom,
 }
-_AS_THEY_ARE = ("browser_ids", "custom", "debug", "action_source", "attribution", "bot")
-_OF_SERVERS = frozenset({"client", "visitor", "source", "attribution", "bot"})
-_OF_REQUESTS = ("sent_at", "landing", "webdriver")
+_AS_THEY_ARE = ("browser_ids", "custom", "debug", "action_source", "attribution", "remembered", "bot")
+_OF_SERVERS = frozenset({"client", "visitor", "source", "attribution", "remembered", "bot"})
+_OF_REQUESTS = ("sent_at", "landing", "reset", "webdriver")
 _OF_THE_ENVELOPE = frozenset({"events", *_OF_REQUESTS})
 _KNOWN = (*s.SCALARS, *_SECTIONS, "data", *_OF_THE_ENVELOPE)
 

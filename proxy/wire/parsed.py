@@ -38,7 +38,9 @@ class RefusedEvent(msgspec.Struct, frozen=True, kw_only=True):
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...]
     landing: Landing | None = None
+    reset: int | None = None  # ms, when the page said that the person it had identified is gone
     decision: Consent | None = None  # what the visitor said, when the body tells only that: a withdrawal
     webdriver: bool = False  # the browser says that a program drives it
+    cookies: dict[str, str] = {}  # by event id: what a server got from the visitor's browser and hands on
     refused: tuple[RefusedEvent, ...] = ()
     ignored: tuple[str, ...] = ()  # fields left out, as paths without positions; the sender's own words

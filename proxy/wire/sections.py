@@ -26,6 +26,7 @@ MATCH_KEY = 512
 ID = 200
 NAME = 100
 WORD = 64
+COOKIE = 8_192
 
 url, text, word = r.text(URL), r.text(r.TEXT), r.text(WORD)
 name, identifier = r.identifier(NAME), r.identifier(ID)
@@ -113,7 +114,11 @@ CONSENT: dict[str, Reader[Any]] = {
 }
 TOUCH: dict[str, Reader[Any]] = {"click": r.identifier(WORD), "at": r.moment, "evidence": r.identifier(WORD)}
 ATTRIBUTION: dict[str, Reader[Any]] = {"evidence": r.identifier(WORD)}
-VISITOR: dict[str, Reader[Any]] = {"id": r.identifier(WORD), "first_seen": r.moment}
+VISITOR: dict[str, Reader[Any]] = {
+    "id": r.identifier(WORD),
+    "first_seen": r.moment,
+    "cookie": r.identifier(COOKIE, dispensable=True),
+}
 CLICK_ID: dict[str, Reader[Any]] = {"value": r.token(MATCH_KEY), "clicked_at": r.moment}
 
 CLICK_IDS = frozenset(PARAMETERS.values())
@@ -296,7 +301,7 @@ _BROWSER_ID = re.compile(r"[A-Za-z0-9_]{1,40}")
 
 
 def visitor(raw: Any, reading: Reading) -> dict[str, Any]:
-    """`{"id": …, "first_seen": …}`, or the id alone."""
+    """`{"id": …, "first_seen": …, "cookie": …}`, or the id alone."""
     return members({"id": raw} if isinstance(raw, str) else raw, VISITOR, reading, "visitor")
 
 
@@ -315,6 +320,12 @@ def _all(found: dict[str, Any], wanted: Iterable[str]) -> dict[str, Any]:
     if missing:
         raise Unreadable(f"{missing[0]} is missing", Reason.MISSING, dispensable=True)
     return found
+
+
+def remembered(raw: Any, _: Reading) -> tuple[str, ...]:
+    """Names of fields of `user`, as exported events carry them."""
+    given = raw if type(raw) is list else ()
+    return tuple(name for name in given if name in USER)
 
 
 def custom(raw: Any, reading: Reading) -> dict[str, Any]:

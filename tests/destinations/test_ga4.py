@@ -299,6 +299,12 @@ def test_what_looks_like_an_id_but_is_an_address_is_no_user_id():
     assert "user_id" not in row(replace(VIEW, user=user))
 
 
+def test_a_remembered_id_makes_no_second_user_of_the_same_person():
+    user = User(external_id=("0" * 64,))
+    assert "user_id" not in row(replace(VIEW, user=user, remembered=("external_id",)), user_id=True)
+    assert row(replace(VIEW, user=user), user_id=True)["user_id"] == "0" * 64
+
+
 def test_settings_that_change_what_is_recorded_are_worth_a_warning():
     assert ga4().warnings(NOW_MS) == ()
     assert len(ga4(debug=True, debug_view=True).warnings(NOW_MS)) == 2

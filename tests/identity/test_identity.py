@@ -10,7 +10,7 @@ from hypothesis import given, settings as hypothesis_settings, strategies as st
 
 from proxy.clock import DAY_MS, DAY_S
 from proxy.config.settings import CookieSettings
-from proxy.event import ClickId, Consent, ConsentState, Event, Page, Purpose, Visitor
+from proxy.event import ClickId, Consent, ConsentState, Event, Page, Purpose, Visitor, replace
 from proxy.identity.cookie_domain import CookieDomain, cookie_domain
 from proxy.identity.identity import Identity, advance, read, set_cookies
 from proxy.identity.keeping import Keeping
@@ -145,6 +145,7 @@ def test_a_first_consented_visit_is_known_in_the_same_event():
         fbp=stored.browser_ids["fbp"],
         fbc=stored.browser_ids["fbc"],
         touches=(stored.attribution.first, stored.attribution.last),
+        consent=replace(YES, source="remembered"),
     )
 
 
@@ -442,7 +443,11 @@ def test_withdrawing_everything_expires_what_the_browser_sent():
 
 def test_withdrawing_marketing_keeps_the_visitor_and_forgets_the_advertising():
     _, answer = visit(event(), cookies=FULL_COOKIES, consent=ANALYTICS)
-    assert opened(answer) == Remembered(visitor=Visitor(id="v_old", first_seen=NOW - 5 * DAY_MS), seen_at=NOW)
+    assert opened(answer) == Remembered(
+        visitor=Visitor(id="v_old", first_seen=NOW - 5 * DAY_MS),
+        seen_at=NOW,
+        consent=replace(ANALYTICS, source="remembered"),
+    )
     assert answer["_fbp"][0] == answer["_fbc"][0] == ""
 
 

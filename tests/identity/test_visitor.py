@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from proxy.clock import DAY_MS
-from proxy.event import ClickId, Touch, Visitor, replace
+from proxy.event import ClickId, Consent, ConsentState, Touch, Visitor, replace
 from proxy.identity.click_ids import PARAMETERS
 from proxy.identity.cookie_header import cookie_values, set_cookie
 from proxy.identity.meta_cookies import fbc, fbp
@@ -24,6 +24,11 @@ NOW = 1_700_000_000_123
 times = st.integers(NOW - 10**10, NOW)
 values = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=120)
 touches = st.builds(Touch, click=st.sampled_from(["gclid", "fbclid"]), at=times, evidence=st.just("url"))
+WORDS = [
+    Consent(marketing=marketing, analytics=ConsentState.GRANTED, sale=sale, source="remembered", time=NOW)
+    for marketing in ConsentState
+    for sale in ConsentState
+]
 remembered = st.builds(
     Remembered,
     visitor=st.builds(Visitor, id=st.integers(0, 2**128 - 1).map(visitor_id), first_seen=times),
@@ -35,6 +40,9 @@ remembered = st.builds(
     fbc=st.none() | st.builds(fbc, values, times),
     cookies=st.dictionaries(st.sampled_from(["_ttp", "_scid", "_ga"]), values),
     touches=st.none() | st.tuples(touches, touches),
+    keys=st.sampled_from([{}, {"email": (b"x" * 32,)}, {"email": (b"y" * 32,), "phone": (b"z" * 32, b"0" * 32)}]),
+    reset_at=st.sampled_from([0, NOW]),
+    consent=st.sampled_from([None, *WORDS]),
 )
 
 
@@ -124,7 +132,7 @@ def test_what_was_sealed_for_another_purpose_is_no_cookie():
 
 
 def test_a_cookie_written_by_a_later_version_with_more_fields_opens():
-    more = msgspec.msgpack.encode(["v_a", NOW, NOW, None, None, [], {}, [], None, "new"])
+    more = msgspec.msgpack.encode(["v_a", NOW, NOW, None, None, [], {}, [], None, {}, 0, None, "new"])
     text = base64.urlsafe_b64encode(RING.seal("visitor cookie", more)).rstrip(b"=").decode()
     assert CODEC.decode(text) == some()
 
@@ -133,6 +141,17 @@ def test_a_cookie_written_before_other_platforms_were_kept_opens():
     less = msgspec.msgpack.encode(["v_a", NOW, NOW, None, None, []])
     text = base64.urlsafe_b64encode(RING.seal("visitor cookie", less)).rstrip(b"=").decode()
     assert CODEC.decode(text) == some()
+
+
+def test_match_keys_go_only_when_no_click_is_left_to_drop():
+    clicks = {name: ClickId(value="y" * 512, clicked_at=NOW) for name in sorted(PARAMETERS.values())}
+    keys = dict.fromkeys(("email", "phone", "external_id"), (b"k" * 32,) * 4)
+    kept = CODEC.decode(CODEC.encode(some(click_ids=clicks, keys=keys)))
+    assert kept.keys == keys
+    assert kept.click_ids
+    bulky = CODEC.encode(some(cookies={f"c{number}": "x" * 500 for number in range(4)}, keys=keys))
+    assert len(bulky) <= MAX_CHARS
+    assert CODEC.decode(bulky).keys == {}
 
 
 def test_the_longest_cookies_of_every_platform_fit_beside_the_longest_click():
@@ -175,6 +194,9 @@ def test_what_has_not_changed_since_yesterday_goes_back_as_it_came(what, later):
         {"fbp": fbp(1, NOW)},
         {"fbc": fbc("x", NOW)},
         {"cookies": {"_ttp": "x"}},
+        {"keys": {"email": (b"x" * 32,)}},
+        {"reset_at": NOW},
+        {"consent": Consent(marketing=ConsentState.GRANTED, source="remembered", time=NOW)},
         {"touches": (Touch(click="gclid", at=NOW, evidence="url"),) * 2},
     ],
 )

@@ -82,6 +82,38 @@ async def test_identify_adds_up_and_reset_starts_over(granted, site, page):
     assert users["purchase"] == {}
 
 
+async def test_reset_tells_the_server_where_it_remembers_with_every_request_from_then_on(granted, site, page):
+    site.settings["remember"] = True
+    await page.goto(site.url("/"))
+    await site.until_names("page_view")
+    assert "reset" not in site.requests[0].envelope
+    await page.evaluate("window.at = Date.now(); firsthand('reset'); firsthand('track', 'purchase')")
+    await site.until_names("page_view", "purchase")
+    told = {request.envelope["reset"] for request in site.requests[1:]}
+    assert len(site.requests) == 3
+    assert len(told) == 1
+    assert 0 <= told.pop() - await page.evaluate("at") < 2_000
+
+
+async def test_a_request_under_way_cannot_bring_the_person_back_after_a_reset(granted, site, page):
+    site.settings["remember"] = True
+    site.open.clear()
+    await page.goto(site.url("/"))
+    await page.evaluate("firsthand('identify', {email: 'ann@example.com'}); firsthand('track', 'lead')")
+    await page.wait_for_timeout(100)
+    await page.evaluate("firsthand('reset')")
+    site.open.set()
+    await site.until(lambda: [("reset" in request.envelope) for request in site.requests].count(True) >= 2)
+    assert "reset" in site.requests[-1].envelope
+
+
+async def test_reset_stays_on_the_page_where_nothing_is_remembered(granted, site, page):
+    await page.goto(site.url("/"))
+    await page.evaluate("firsthand('reset'); firsthand('track', 'purchase')")
+    await site.until_names("page_view", "purchase")
+    assert all("reset" not in request.envelope for request in site.requests)
+
+
 async def test_identify_is_forgotten_with_the_page(granted, site, page):
     await page.goto(site.url("/"))
     await page.evaluate("firsthand('identify', {email: 'ann@example.com'}); firsthand('track', 'lead')")
