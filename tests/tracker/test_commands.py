@@ -90,7 +90,6 @@ async def test_reset_tells_the_server_where_it_remembers_with_every_request_from
     await page.evaluate("window.at = Date.now(); firsthand('reset'); firsthand('track', 'purchase')")
     await site.until_names("page_view", "purchase")
     told = {request.envelope["reset"] for request in site.requests[1:]}
-    assert len(site.requests) == 3
     assert len(told) == 1
     assert 0 <= told.pop() - await page.evaluate("at") < 2_000
 
