@@ -98,7 +98,7 @@
   /** Waiting for our turn among the tabs. */
   let queuing = false;
   /** A grant was taken back, or a person left, while a request was under way, whose answer may set again what that deletes. */
-  let overtaken = false;
+  let overtaken;
   let resting = false;
   /** To the other tabs of the site; one in the back/forward cache that is told loses its place there. */
   let channel;
@@ -143,8 +143,7 @@
     if (crypto) crypto.getRandomValues(tail);
     tail[0] = (tail[0] & 63) | 128;
     tail = tail.reduce((text, byte) => text + hex(byte, 2), '');
-    const id = hex(now(), 12) + '7' + hex(sequence++ & 4095, 3) + tail;
-    return id.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+    return (hex(now(), 12) + '7' + hex(sequence++ & 4095, 3) + tail).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
   }
 
   /** @returns {Consent} what holds now: the defaults, then the visitor's words, then the browser's opt-out signal */
@@ -173,7 +172,7 @@
   }
 
   function openPage(referrer) {
-    if (page && !page.title) page.title = doc.title;
+    if (page) page.title = page.title || doc.title;
     page = {
       url: location.href,
       referrer,
@@ -185,7 +184,7 @@
 
   /** @returns {Event} */
   function record(name, data, options) {
-    if (!name) throw Error('an event needs a name');
+    if (!name) throw Error('no event name');
     const given = options || {};
     const event = copy({ id: '' + (given.id || newId()), name: '' + name, time: now(), data, custom: given.custom });
     event.page = page;
@@ -259,8 +258,7 @@
     const consent = consentNow();
     const marketing = consent.marketing === GRANTED;
     const shared = { page: queue[0].page, user: marketing ? queue[0].user : undefined };
-    const first = { sent_at: now(), consent, landing, reset: resetAt, webdriver: navigator.webdriver || undefined };
-    let body = stringify(assign(first, shared)).slice(0, -1) + ',"events":[';
+    let body = stringify(assign({ sent_at: now(), consent, landing, reset: resetAt, webdriver: navigator.webdriver || undefined }, shared)).slice(0, -1) + ',"events":[';
     let size = bytes(body) + 2;
     let count = 0;
     for (const event of queue) {

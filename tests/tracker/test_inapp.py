@@ -54,9 +54,10 @@ async def inside(browser, site):
 
 
 async def bought(site, page):
-    """The click ids of a purchase."""
+    """The click ids of a new purchase."""
+    bought_before = site.names.count("purchase")
     await page.evaluate("firsthand('track', 'purchase')")
-    await site.until(lambda: "purchase" in site.names)
+    await site.until(lambda: site.names.count("purchase") > bought_before)
     return [event.get("click_ids") for event in site.accepted if event["name"] == "purchase"][-1]
 
 
