@@ -211,6 +211,7 @@ class Reception:
             origin=visit.origin,
             ip=visit.client.ip,
             user_agent=visit.client.user_agent,
+            region=visit.client.region,
         )
 
     def _handed(self, text: str, now_ms: int) -> Identity:

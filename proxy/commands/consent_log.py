@@ -58,5 +58,5 @@ def _line(stored: StoredProof) -> str:
     if proof is None:
         return f"{at}  {stored.visitor}  the key that opens this entry is gone"
     states = " ".join(f"{purpose}={getattr(proof, purpose)}" for purpose in Purpose)
-    where = " ".join(text for text in (proof.host, proof.network, proof.browser) if text)
+    where = " ".join(text for text in (proof.host, proof.network, proof.browser, proof.region) if text)
     return printable(f"{at}  {stored.visitor}  {states}  from {proof.source}, configuration {proof.config}  {where}")

@@ -41,6 +41,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     host: str | None = None  # of the page
     network: str | None = None  # the address, cut to /24 or /48
     browser: str | None = None  # its family, such as Firefox
+    region: str | None = None  # whose default would have held, such as DE or US-CA, where that is known
 
 
 class Logged(msgspec.Struct, frozen=True, array_like=True):
@@ -74,6 +75,7 @@ def proof(
     origin: str | None,
     ip: str | None,
     user_agent: str | None,
+    region: str | None = None,
 ) -> Proof:
     """`origin`: of the page, as the browser states it."""
     return Proof(
@@ -88,6 +90,7 @@ def proof(
         decided_at=consent.time,
         host=_host(origin),
         network=None if ip is None else network_of(ip),
+        region=region,
         browser=browser_family(user_agent),
     )
 

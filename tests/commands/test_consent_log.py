@@ -31,6 +31,7 @@ def config(tmp_path):
             host="www.shop.example",
             network="198.51.100.0/24",
             browser="Firefox",
+            region="US-CA",
         )
 
     async def fill():
@@ -85,4 +86,5 @@ def test_json_has_one_object_a_line(config):
         "host": "www.shop.example",
         "network": "198.51.100.0/24",
         "browser": "Firefox",
+        "region": "US-CA",
     }

@@ -51,10 +51,12 @@ def test_a_proof_says_what_when_whence_and_nothing_finer_than_a_network_and_a_fa
         origin="https://www.shop.example:8443",
         ip="198.51.100.77",
         user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0",
+        region="US-CA",
     )
     assert (found.marketing, found.analytics, found.sale) == (GRANTED, DENIED, UNKNOWN)
     assert (found.at, found.decided_at, found.source, found.config) == (NOW_MS, NOW_MS - 5, "api", "c0ffee")
     assert (found.host, found.network, found.browser) == ("www.shop.example", "198.51.100.0/24", "Firefox")
+    assert found.region == "US-CA"
 
 
 @pytest.mark.parametrize("origin", [None, "null", "http://[", ""])
