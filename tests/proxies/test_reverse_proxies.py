@@ -283,7 +283,7 @@ async def test_the_collector_on_a_host_of_its_own_serves_and_sets_cookies_for_th
         method="POST",
         data=aiohttp.JsonPayload(event),
         Origin=f"http://www.shop.example:{world.port}",
-        **{"X-Forwarded-For": "8.8.8.8"},
+        **{"X-Forwarded-For": "8.8.8.8", "Sec-Fetch-Dest": "empty"},
     )
     assert reply.status == 204
     assert reply.headers["Access-Control-Allow-Origin"] == f"http://www.shop.example:{world.port}"
