@@ -21,6 +21,7 @@ set.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -192,37 +193,26 @@ def _to_remember(identity: Identity, consent: Consent, now_ms: int, keep: Keepin
             return None
         return replace(kept, keys={}, reset_at=identity.reset_at)  # to forget somebody needs nobody's consent
     said = kept.consent if kept is not None else None
+    common: dict[str, Any] = {"visitor": visitor, "seen_at": now_ms, "reset_at": identity.reset_at}
+    common["logged"] = identity.logged
     if may_advertise(consent):
         return Remembered(
-            visitor=visitor,
-            seen_at=now_ms,
             click_ids=identity.click_ids,
             fbp=identity.fbp,
             fbc=identity.fbc,
             cookies=cookies,
             touches=identity.touches,
             keys=identity.keys,
-            reset_at=identity.reset_at,
             consent=to_remember(said, consent, now_ms),
-            logged=identity.logged,
+            **common,
         )
     measured = {name: value for name, value in cookies.items() if name in keep.measuring}
     is_silent = consent.source == BY_DEFAULT and not withdraws_advertising(consent)
     if kept is not None and said is not None and is_silent and may_advertise(said):
         # A page that has not asked its banner yet: what the visitor said before is not forgotten for it.
         keys = {} if identity.reset_at > kept.reset_at else kept.keys
-        cookies = kept.cookies | measured
-        return replace(
-            kept, seen_at=now_ms, cookies=cookies, keys=keys, reset_at=identity.reset_at, logged=identity.logged
-        )
-    return Remembered(
-        visitor=visitor,
-        seen_at=now_ms,
-        cookies=measured,
-        reset_at=identity.reset_at,
-        consent=to_remember(said, consent, now_ms),
-        logged=identity.logged,
-    )
+        return replace(kept, cookies=kept.cookies | measured, keys=keys, **common)
+    return Remembered(cookies=measured, consent=to_remember(said, consent, now_ms), **common)
 
 
 def _renewable(identity: Identity, keep: Keeping) -> list[tuple[str, str | None, int, bool]]:
