@@ -139,8 +139,9 @@ class Meta(Destination, kind="meta"):
     limits = Limits(batch=1000, batch_default=50, max_age_s=7 * DAY_S)
     essential = ("page.url", "client.user_agent")
     deletion = (
-        "Meta documents no call that deletes single events. Remove the person from your custom "
-        "audiences; the person disconnects past activity under 'Your activity off Meta technologies'"
+        "no call that deletes single events is known to us (Meta's documentation, unverified). Remove the "
+        "person from your custom audiences; the person disconnects past activity under 'Your activity off "
+        "Meta technologies'"
     )
     settings: Settings
 

@@ -106,8 +106,8 @@ class Pinterest(Destination, kind="pinterest"):
 
     limits = Limits(batch=1000, batch_default=50, max_age_s=7 * DAY_S)
     deletion = (
-        "Pinterest documents no call that deletes single events: write to its business support, and "
-        "remove the person from your audiences"
+        "no call that deletes single events is known to us (Pinterest's documentation, unverified): write "
+        "to its business support, and remove the person from your audiences"
     )
     settings: Settings
 

@@ -122,8 +122,8 @@ class Snapchat(Destination, kind="snapchat"):
     essential = ("page.url",)
     limits = Limits(batch=2000, batch_default=50, max_age_s=37 * DAY_S, max_age_default_s=7 * DAY_S)
     deletion = (
-        "Snapchat documents no call that deletes single events: write to its business support, and "
-        "remove the person from your audiences"
+        "no call that deletes single events is known to us (Snapchat's documentation, unverified): write "
+        "to its business support, and remove the person from your audiences"
     )
     settings: Settings
 

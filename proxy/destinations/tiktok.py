@@ -139,8 +139,8 @@ class TikTok(Destination, kind="tiktok"):
 
     limits = Limits(batch=1000, batch_default=50, max_age_s=28 * DAY_S, max_age_default_s=7 * DAY_S)
     deletion = (
-        "TikTok documents no call that deletes single events: write to its business support, and remove "
-        "the person from your audiences"
+        "no call that deletes single events is known to us (TikTok's documentation, unverified): write to "
+        "its business support, and remove the person from your audiences"
     )
     settings: Settings
 

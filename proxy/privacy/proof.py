@@ -2,8 +2,9 @@
 
 Who was it? The log keeps a keyed digest of the visitor id beside a `Proof`, never the id. `Logged` is what the
 visitor's own cookie remembers of the last proof, so that no request has to look anything up: a proof is due when the
-cookie does not say the same. Defaults and mere signals (`Sec-GPC`, `DNT`) are no decisions. A visitor without an id
-(nothing granted, ever) leaves no proof: there is nobody it could be about.
+cookie does not say the same. Defaults, mere signals (`Sec-GPC`, `DNT`) and what the cookie remembers of an earlier
+decision are no decisions. A visitor without an id (nothing granted, ever) leaves no proof: there is nobody it could be
+about.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from proxy.clock import DAY_MS
 from proxy.event import Consent, ConsentState
 from proxy.identity.address import network_of
 from proxy.identity.browsers import browser_family
-from proxy.privacy.consent import BY_DEFAULT, BY_DNT, BY_GPC
+from proxy.privacy.consent import BY_DEFAULT, BY_DNT, BY_GPC, BY_MEMORY
 
 AGAIN_MS = 180 * DAY_MS
 """A decision that still holds is written down again after this long: by then the site has asked again."""
@@ -58,7 +59,7 @@ def _states(*states: ConsentState) -> str:
 
 def due(consent: Consent | None, logged: Logged | None, now_ms: int) -> Logged | None:
     """What the cookie is to remember, when `consent` (effective) has to be written down; None: nothing new."""
-    if consent is None or consent.source in (BY_DEFAULT, BY_GPC, BY_DNT):
+    if consent is None or consent.source in (BY_DEFAULT, BY_GPC, BY_DNT, BY_MEMORY):
         return None
     states = _states(consent.marketing, consent.analytics, consent.personalization, consent.sale)
     if logged is not None and logged.states == states and now_ms - logged.at < AGAIN_MS:

@@ -172,7 +172,7 @@ def test_erasing_deletes_the_person_and_nobody_else(run, left, exported):
     result = run("erase", "--email", "ann@example.com", input="y\n")
     assert "3 events, 1 dead letters, 1 proofs of consent" in result.output
     assert "3 still wait for ga" in result.output
-    assert "meta has accepted 1 events: Meta documents no call" in result.output
+    assert "meta has accepted 1 events: no call that deletes single events is known" in result.output
     assert "3 events erased" in result.output
     assert left() == ["o-4"]
     lines = exported("v_ann")

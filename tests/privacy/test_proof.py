@@ -36,7 +36,7 @@ def test_a_decision_that_holds_is_written_again_after_half_a_year():
     assert due(decision(), logged, NOW_MS + AGAIN_MS) == Logged("gguu", NOW_MS + AGAIN_MS)
 
 
-@pytest.mark.parametrize("source", ["default", "gpc"])
+@pytest.mark.parametrize("source", ["default", "gpc", "remembered"])
 def test_defaults_and_signals_are_no_decisions(source):
     assert due(decision(source=source), None, NOW_MS) is None
     assert due(None, None, NOW_MS) is None
