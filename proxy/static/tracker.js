@@ -146,9 +146,14 @@
     return (hex(now(), 12) + '7' + hex(sequence++ & 4095, 3) + tail).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
   }
 
-  /** @returns {Consent} what holds now: the defaults, then the visitor's words, then the browser's opt-out signal */
+  /** @returns {Consent} the visitor's words and the browser's opt-out signal: all that is told, defaults are the server's */
+  function said() {
+    return assign({ source: 'default' }, decided, navigator.globalPrivacyControl && config.gpc);
+  }
+
+  /** @returns {Consent} what holds now: the defaults as far as nothing else was said */
   function consentNow() {
-    return assign({ source: 'default' }, config.consent, decided, navigator.globalPrivacyControl && config.gpc);
+    return assign({}, config.consent, said());
   }
 
   function allows(consent) {
@@ -258,7 +263,7 @@
     const consent = consentNow();
     const marketing = consent.marketing === GRANTED;
     const shared = { page: queue[0].page, user: marketing ? queue[0].user : undefined };
-    let body = stringify(assign({ sent_at: now(), consent, landing, reset: resetAt, webdriver: navigator.webdriver || undefined }, shared)).slice(0, -1) + ',"events":[';
+    let body = stringify(assign({ sent_at: now(), consent: said(), landing, reset: resetAt, webdriver: navigator.webdriver || undefined }, shared)).slice(0, -1) + ',"events":[';
     let size = bytes(body) + 2;
     let count = 0;
     for (const event of queue) {
@@ -295,7 +300,7 @@
 
   function sayNo() {
     overtaken = inFlight.length;
-    tell(stringify({ sent_at: now(), consent: consentNow(), reset: resetAt, events: [] })).catch(() => 0);
+    tell(stringify({ sent_at: now(), consent: said(), reset: resetAt, events: [] })).catch(() => 0);
   }
 
   const settleSafely = guard(settle);
@@ -383,7 +388,7 @@
   /** Adds to the retry queue, never with what `identify` said. Its own entry wins over another tab's of the same id. */
   function keep(events) {
     if (!config.retryQueue) return false;
-    const consent = consentNow();
+    const consent = said();
     const list = without(events, stored());
     for (const event of events) push(list, assign({}, event, { user: {}, consent: event.consent || consent }));
     // 32 KiB are fewer than a hundred events.
