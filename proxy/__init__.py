@@ -1,3 +1,3 @@
 """Firsthand: a self-hosted, first-party tracking proxy. Start reading at `proxy/event.py`."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

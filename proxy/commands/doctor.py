@@ -142,4 +142,8 @@ def _readable(report: Report) -> Iterator[str]:
         yield "\nThe visitor cookie lives this long after each answer:"
         yield "  " + ", ".join(f"{browser} {days} days" for browser, days in report.days.items())
     counts = {level: sum(finding.level is level for finding in report.findings) for level in Level}
-    yield f"\n{counts[Level.FAULT]} faults, {counts[Level.WARNING]} warnings."
+    yield f"\n{_counted(counts[Level.FAULT], 'fault')}, {_counted(counts[Level.WARNING], 'warning')}."
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -202,7 +202,7 @@ async def test_the_command_prints_findings_ways_out_and_lifetimes(online, intern
     assert "warning  safari: CNAME to another provider (edge.provider.test)" in out
     assert "→ serve the collector on a path of the site itself" in out
     assert "Safari 7 days" in out
-    assert out.endswith("0 faults, 1 warnings.\n")
+    assert out.endswith("0 faults, 1 warning.\n")
     code, out, _ = await firsthand(internet.page_url, *options, "--json")
     shown = json.loads(out)
     assert set(shown) == {"page", "collector", "level", "cookie_days", "findings"}
