@@ -52,7 +52,8 @@ async def test_a_damaged_end_of_the_wal_costs_the_transaction_it_is_in_and_no_ot
     keys = generate_key()
     acknowledged = await killed_writer(tmp_path, keys, acknowledged=60, senders=1)  # one event, one transaction
     wal = tmp_path / "log.db-wal"
-    assert (wal.stat().st_size - HEADER) % FRAME == 0
+    frames = (wal.stat().st_size - HEADER) // FRAME
+    os.truncate(wal, HEADER + frames * FRAME)  # the kill may have cut a frame short that was being written
     damage(wal)
     log = await SqliteLog.open(tmp_path, Keyring.parse(keys), settings, clock)
     try:
