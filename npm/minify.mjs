@@ -18,5 +18,5 @@ for (const name of ['tracker.js', ...inside('parts'), ...inside('modules'), ...i
   const source = readFileSync(join(STATIC, name));
   const { code } = transformSync(source, { minify: true, target: 'es2017', legalComments: 'none' });
   mkdirSync(dirname(join(BUILT, name)), { recursive: true });
-  writeFileSync(join(BUILT, name), `// ${createHash('sha256').update(source).digest('hex')}\n${code}`);
+  writeFileSync(join(BUILT, name), `// ${createHash('sha256').update(source).digest('hex')}\n${code.trimEnd()}`);
 }

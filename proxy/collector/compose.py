@@ -33,19 +33,11 @@ _STATIC = files("proxy") / "static"
 _PURPOSES = (Purpose.MARKETING, Purpose.ANALYTICS, Purpose.PERSONALIZATION)
 _BLOCK_COMMENT = re.compile(r"^\s*/\*.*?\*/\s*$\n?", re.MULTILINE | re.DOTALL)
 
-# What a file wants of it stands in its last line: `})(__SETTINGS__);`, `})(window.__GLOBAL__, __SETTINGS__);`.
+# Stands in the last line of a file that wants them: `})(__SETTINGS__);`.
 _SETTINGS = "__SETTINGS__"
-_GLOBAL = "__GLOBAL__"
 
 # Once: a page that has the script twice has one core, and every module once.
-_WHOLE = """\
-(function () {
-if ((window.__GLOBAL__ || {}).track) return;
-var hooks = [];
-%s})();
-"""
-# What a module cannot do in this browser, the page and the other modules do not notice.
-_ALONE = "try {\n%s} catch (error) {\nconsole.warn(error);\n}\n"
+_WHOLE = "(function () {'use strict';if ((window.%s || {}).track) return;var hooks = [];%s})();\n"
 
 
 def source(name: str) -> str:
@@ -86,10 +78,11 @@ def compose(core: Mapping[str, Any], modules: Mapping[Module, Mapping[str, Any]]
     pieces = [piece(file_of(part), _PARTS_ARE_TOLD.get(part, {})) for part in Part if part in parts]
     pieces.append(piece(CORE, core))
     for module in (module for module in Module if module in modules):
-        pieces.append(_ALONE % piece(file_of(module), modules[module]))
-        if module is Module.BANNERS:
-            pieces += [_ALONE % piece(file_of(Banner(name)), {}) for name in modules[module].get("names", ())]
-    return (_WHOLE % "".join(pieces)).replace(_GLOBAL, core["global"])
+        settings = dict(modules[module])
+        banners = settings.pop("names", ()) if module is Module.BANNERS else ()
+        pieces.append(piece(file_of(module), settings))
+        pieces += [piece(file_of(Banner(name)), {}) for name in banners]
+    return _WHOLE % (core["global"], "".join(pieces))
 
 
 _PARTS_ARE_TOLD = {Part.ACTIONS: {"names": TAG_NAMES}}

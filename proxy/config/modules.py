@@ -14,9 +14,10 @@ from typing import Self
 class Part(StrEnum):
     """Code that several modules share, `proxy/static/parts/<name>.js`: comes along with the first who needs it."""
 
-    ACTIONS = "actions", 690
+    ACTIONS = "actions", 660
     CALLS = "calls", 500
-    LISTEN = "listen", 160
+    IAB = "iab", 160
+    LAYER = "layer", 240
 
     budget: int
     """Bytes of gzip the minified file may have; `tests/tracker/test_size.py` holds it."""
@@ -31,19 +32,19 @@ class Part(StrEnum):
 class Module(StrEnum):
     """Name, budget, parts. In this order they run on the page, whatever the order in the configuration."""
 
-    REGION = "region", 400
-    TCF = "tcf", 450
-    GPP = "gpp", 475
-    CONSENT_MODE = "consent_mode", 450
-    BANNERS = "banners", 400
-    DATALAYER = "datalayer", 750, Part.ACTIONS
-    FBQ = "fbq", 320, Part.ACTIONS, Part.CALLS
-    IDS = "ids", 640, Part.ACTIONS, Part.CALLS
+    REGION = "region", 220
+    TCF = "tcf", 340, Part.IAB
+    GPP = "gpp", 360, Part.IAB
+    CONSENT_MODE = "consent_mode", 270, Part.LAYER
+    BANNERS = "banners", 360
+    DATALAYER = "datalayer", 550, Part.ACTIONS, Part.LAYER
+    FBQ = "fbq", 260, Part.ACTIONS, Part.CALLS
+    IDS = "ids", 570, Part.ACTIONS, Part.CALLS
     # Before whoever makes an event of the same form: it should carry what is read there.
-    FORMS = "forms", 260, Part.LISTEN
-    ATTRIBUTES = "attributes", 640, Part.LISTEN
-    AUTOCAPTURE = "autocapture", 660, Part.LISTEN
-    INAPP = "inapp", 500
+    FORMS = "forms", 240
+    ATTRIBUTES = "attributes", 630
+    AUTOCAPTURE = "autocapture", 610
+    INAPP = "inapp", 480
 
     budget: int
     """As of a part."""

@@ -9,9 +9,11 @@
  * events into one request body; `deliver` (alive) or `leave` (page goes away) sends it; `settle` reads the answer.
  *
  * This file is what is served, minified where a build did that, else without its comments and indentation: keep comments
- * on lines of their own. The last line receives the settings. The server puts the whole into a function that a second copy
- * leaves at once, with `hooks`, a list of functions that see each event before it waits (they may change it, and drop it by
- * returning false), and appends the modules that were asked for; they use only the commands.
+ * on lines of their own. The last line receives the settings. The server puts the whole into a strict function that a second
+ * copy leaves at once, with `hooks`, a list of functions that see each event before it waits (they may change it, and drop
+ * it by returning false), and appends the modules that were asked for. They use the commands of `firsthand`, and of the core
+ * only `guard` (in which each of them runs: what it cannot do in this browser, the page and the others do not notice), `on`,
+ * `later` and `base`.
  *
  * @typedef {{marketing?: string, analytics?: string, personalization?: string, sale?: string, source?: string, time?: number}} Consent
  * @typedef {{url: string, referrer: string, title?: string, language: string, screen: string, viewport: string}} Page
@@ -25,8 +27,23 @@
  *
  * @param {Config} baked
  */
-(function (baked) {
-  'use strict';
+var { firsthand, guard, on, later, base } = (function (baked) {
+  // Numbers first: a minifier then writes them where they are used.
+  const SETTLE_MS = 50;
+  const BATCH_MS = 2000;
+  const BATCH_EVENTS = 10;
+  // Browsers allow 64 KiB of keepalive requests and beacons under way together: 16 + 48 is exactly that.
+  const FETCH_BYTES = 16384;
+  const BEACON_BYTES = 49152;
+  const REQUEST_EVENTS = 100;
+  const UNDECIDED_EVENTS = 50;
+  const UNDECIDED_MS = 18e5;
+  const WAITING_EVENTS = 1000;
+  const STORED_CHARS = 32768;
+  const STORED_MS = 864e5;
+  // A network error (a blocker, most likely) counts 10, an answer "later" counts 3: three or ten in a row, then quiet.
+  const STRIKES = 30;
+  const REST_MS = 36e5;
 
   const earlier = window[baked.global];
   const { fetch, setTimeout, Blob, URL, crypto, BroadcastChannel } = window;
@@ -44,30 +61,14 @@
   const { sendBeacon, locks } = navigator;
   const doc = document;
 
-  const script = doc.currentScript || {};
+  // What paths are relative to: this script, where it can see its address.
+  const base = (doc.currentScript || {}).src || location.href;
   const storeKey = baked.global + '_queue';
 
-  const GRANTED = 'granted';
-  const DENIED = 'denied';
-  const STATES = { true: GRANTED, false: DENIED, granted: GRANTED, denied: DENIED };
+  const STATES = { true: 'granted', false: 'denied', granted: 'granted', denied: 'denied' };
 
   // Worth a request of their own at once, under any of the names people use for them (Purchase, generate_lead, sign_up).
   const URGENT = /purchase|order|pay|lead|sign|regist|subscri|trial|submit|contact|schedul|donat/i;
-  const SETTLE_MS = 50;
-  const BATCH_MS = 2000;
-  const BATCH_EVENTS = 10;
-  // Browsers allow 64 KiB of keepalive requests and beacons under way together: 16 + 48 is exactly that.
-  const FETCH_BYTES = 16384;
-  const BEACON_BYTES = 49152;
-  const REQUEST_EVENTS = 100;
-  const UNDECIDED_EVENTS = 50;
-  const UNDECIDED_MS = 18e5;
-  const WAITING_EVENTS = 1000;
-  const STORED_CHARS = 32768;
-  const STORED_MS = 864e5;
-  // A network error (a blocker, most likely) counts 10, an answer "later" counts 3: three or ten in a row, then quiet.
-  const STRIKES = 30;
-  const REST_MS = 36e5;
 
   /** @type {Config} */
   let config = baked;
@@ -87,19 +88,20 @@
   let landing;
   /** When `reset` was called; told from then on, so that the server forgets the person, too. */
   let resetAt;
-  let endpoint = '';
-  let path = '';
-  let query = '';
+  /** Where events go; where we are. @type {string} */
+  let endpoint;
+  let path;
+  let query;
   /** A view was just recorded and waits for its title. */
-  let settling = false;
-  let batching = false;
+  let settling;
+  let batching;
   /** The last flush left something behind that should go as soon as it can. */
-  let due = false;
+  let due;
   /** Waiting for our turn among the tabs. */
-  let queuing = false;
+  let queuing;
   /** A grant was taken back, or a person left, while a request was under way, whose answer may set again what that deletes. */
   let overtaken;
-  let resting = false;
+  let resting;
   /** To the other tabs of the site; one in the back/forward cache that is told loses its place there. */
   let channel;
   let strikes = 0;
@@ -120,6 +122,7 @@
     setTimeout(guard(work), ms);
   }
 
+  /** Hears an event before the page does, which may stop it. */
   function on(target, type, work) {
     target.addEventListener(type, guard(work), true);
   }
@@ -157,11 +160,11 @@
   }
 
   function allows(consent) {
-    return consent.marketing === GRANTED || consent.analytics === GRANTED;
+    return consent.marketing === 'granted' || consent.analytics === 'granted';
   }
 
   function refused() {
-    return decided.marketing === DENIED && decided.analytics === DENIED;
+    return decided.marketing === 'denied' && decided.analytics === 'denied';
   }
 
   /** May anything be sent or stored? Not before consent, and not on a page nobody has seen yet. */
@@ -172,7 +175,7 @@
   /** A refusal made since wins over the consent an event was kept under; a later grant does not widen it. */
   function narrow(then, today) {
     const both = assign({}, then);
-    for (const purpose in today) if (today[purpose] === DENIED) both[purpose] = DENIED;
+    for (const purpose in today) if (today[purpose] === 'denied') both[purpose] = 'denied';
     return both;
   }
 
@@ -223,12 +226,10 @@
     }
   }
 
-  const flushSafely = guard(flush);
-
   /** Sends when the running task of the page is done, with everything it recorded. */
   async function soon() {
     await null;
-    flushSafely();
+    guard(flush)();
   }
 
   /** One request at a time: two first ones side by side would each be given a visitor id. */
@@ -261,7 +262,7 @@
   function take(limit) {
     page.title = page.title || doc.title;
     const consent = consentNow();
-    const marketing = consent.marketing === GRANTED;
+    const marketing = consent.marketing === 'granted';
     const shared = { page: queue[0].page, user: marketing ? queue[0].user : undefined };
     let body = stringify(assign({ sent_at: now(), consent: said(), landing, reset: resetAt, webdriver: navigator.webdriver || undefined }, shared)).slice(0, -1) + ',"events":[';
     let size = bytes(body) + 2;
@@ -291,7 +292,7 @@
     } catch (error) {
       // Offline, blocked or over the keepalive budget.
     }
-    settleSafely(batch.events, answer || {});
+    guard(settle)(batch.events, answer || {});
   }
 
   function tell(body) {
@@ -302,8 +303,6 @@
     overtaken = inFlight.length;
     tell(stringify({ sent_at: now(), consent: said(), reset: resetAt, events: [] })).catch(() => 0);
   }
-
-  const settleSafely = guard(settle);
 
   /** Accepted or refused for good: forget them. Otherwise they wait for another try, here or on the next page. */
   function settle(events, { status, headers }) {
@@ -442,7 +441,7 @@
     let refusing;
     for (const purpose of ['marketing', 'analytics', 'personalization', 'sale']) {
       const state = STATES[given[purpose]];
-      if (state === DENIED && before[purpose] !== DENIED) refusing = true;
+      if (state === 'denied' && before[purpose] !== 'denied') refusing = true;
       if (state) words[purpose] = state;
     }
     words.source = given.source || 'api';
@@ -527,10 +526,10 @@
     return call(arguments);
   }
 
-  const start = guard(() => {
+  guard(() => {
     config = assign({}, baked, window[baked.global + 'Config']);
     if (config.before) splice(hooks, 0, 0, config.before);
-    endpoint = new URL(config.events, script.src || location.href).href;
+    endpoint = new URL(config.events, base).href;
     openPage(doc.referrer);
     landing = { seed: newId(), at: now(), url: page.url, referrer: page.referrer };
     moved();
@@ -560,7 +559,7 @@
     if (config.pageViews && !doc.prerendering) countView();
     for (const args of (earlier && earlier.q) || []) call(args);
     resume();
-  });
+  })();
 
-  start();
+  return { firsthand, guard, on, later, base };
 })(__SETTINGS__);

@@ -132,9 +132,10 @@ async def test_the_sites_own_names_for_its_categories_can_be_configured(site, pa
 
 def alone(module, **settings) -> str:
     """A module by itself, with a recorder in place of the core; an expression for what it said."""
-    text = strip(source(file_of(module))).replace("__GLOBAL__", "recorder")
+    text = "".join(strip(source(file_of(piece))) for piece in (*module.parts, module))
     text = text.replace("__SETTINGS__", json.dumps(told(TrackerSettings(), module) | settings))
-    return f"(() => {{ const said = []; window.recorder = {{consent: given => said.push(given)}};\n{text}; return said }})()"
+    core = "const said = [], firsthand = {consent: given => said.push(given)}, guard = work => work;"
+    return f"(() => {{ {core}\n{text}; return said }})()"
 
 
 TCF_ANSWERS = {

@@ -186,3 +186,17 @@ async def test_without_marketing_consent_at_that_moment_nothing_is_read_not_even
     await page.evaluate("firsthand.consent({marketing: true})")
     await arrived(site, page)
     assert "ann@" not in "".join(request.body for request in site.requests)
+
+
+async def test_a_module_that_cannot_work_in_this_browser_stops_neither_the_others_nor_the_page(capturing, body, page):
+    capturing.modules[Module.ATTRIBUTES] = {}
+    said, errors = [], []
+    page.on("console", lambda message: said.append(message.text) if message.type == "warning" else None)
+    page.on("pageerror", errors.append)
+    await page.add_init_script("delete window.IntersectionObserver")
+    body("<form id=f><button id=b>send</button></form>")
+    await opened(capturing, page)
+    await page.click("#b")
+    assert [event["name"] for event in await arrived(capturing, page)] == ["form_submit"]
+    assert [text[:24] for text in said] == ["firsthand ReferenceError"]
+    assert errors == []

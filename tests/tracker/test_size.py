@@ -89,8 +89,15 @@ def test_the_stub_of_the_manual_fits_into_400_bytes() -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_settings_have_exactly_one_place_and_it_is_the_end(name) -> None:
-    assert re.fullmatch(r"\}\)\((window\.__GLOBAL__)?(, )?(__SETTINGS__)?\);|\};", source(name).splitlines()[-1])
+    assert re.fullmatch(r"\}\)\((__SETTINGS__)?\);|\};", source(name).splitlines()[-1])
     assert source(name).count("__SETTINGS__") <= 1
+
+
+@pytest.mark.parametrize("name", [*map(file_of, Module), *BANNERS])
+def test_all_that_a_module_does_is_guarded(name) -> None:
+    first, *others = re.findall(r"^[^\s/].*", source(name).replace("\n *", "\n  *"), re.MULTILINE)
+    assert re.match(r"(var banner = )?guard\(", first)
+    assert [line for line in others if not re.fullmatch(r"\}\);|\}\)\((__SETTINGS__)?\);", line)] == []
 
 
 @pytest.mark.parametrize("name", FILES + BANNERS)

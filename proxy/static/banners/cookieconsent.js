@@ -1,5 +1,5 @@
 /** CookieConsent by orestbida, version 3. The categories are named by the site. */
-banner('cookieconsent', ['cc:onFirstConsent', 'cc:onConsent', 'cc:onChange', 'load'], ({ detail }) => {
+guard(banner)('cookieconsent', ['cc:onFirstConsent', 'cc:onConsent', 'cc:onChange', 'load'], ({ detail }) => {
   const { CookieConsent } = window;
   const { cookie } = detail || {};
   const states = {};

@@ -1,2 +1,2 @@
 /** CookieFirst. */
-banner('cookiefirst', ['cf_init', 'cf_consent'], () => (window.CookieFirst || {}).consent);
+guard(banner)('cookiefirst', ['cf_init', 'cf_consent'], () => (window.CookieFirst || {}).consent);

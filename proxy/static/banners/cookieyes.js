@@ -1,5 +1,5 @@
 /** CookieYes. */
-banner('cookieyes', ['cookieyes_banner_load', 'cookieyes_consent_update', 'load'], ({ type, detail }) => {
+guard(banner)('cookieyes', ['cookieyes_banner_load', 'cookieyes_consent_update', 'load'], ({ type, detail }) => {
   if (type === 'cookieyes_consent_update') {
     const states = {};
     for (const name of detail.accepted) states[name] = true;

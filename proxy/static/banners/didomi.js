@@ -1,5 +1,5 @@
 /** Didomi. With its TCF notice the module `tcf` says more exactly what was agreed to. */
-(function () {
+guard(() => {
   const look = banner('didomi', [], () => {
     const { Didomi } = window;
     if (!Didomi || !Didomi.getCurrentUserStatus || Didomi.shouldUserStatusBeCollected()) return;

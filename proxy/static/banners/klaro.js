@@ -1,5 +1,5 @@
 /** Klaro. The categories are the purposes of its services; one is granted when all services that serve it are. */
-(function () {
+guard(() => {
   let watched;
 
   const look = banner('klaro', ['load'], () => {

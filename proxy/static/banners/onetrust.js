@@ -1,5 +1,5 @@
 /** OneTrust and CookiePro. Groups that are not active are refused; the site's own OptanonWrapper is kept. */
-(function () {
+guard(() => {
   const own = window.OptanonWrapper;
 
   const look = banner('onetrust', ['OneTrustGroupsUpdated', 'load'], () => {

@@ -1,5 +1,5 @@
 /** Shopify's Customer Privacy API, which every banner for Shopify has to tell. An empty text is no decision. */
-banner('shopify', ['visitorConsentCollected', 'shopifyCustomerPrivacyApiLoaded', 'load'], () => {
+guard(banner)('shopify', ['visitorConsentCollected', 'shopifyCustomerPrivacyApiLoaded', 'load'], () => {
   const { customerPrivacy } = window.Shopify || {};
   if (!customerPrivacy) return;
   const said = { yes: true, no: false };

@@ -1,5 +1,5 @@
 /** Usercentrics, version 3 (`__ucCmp`) and version 2 (`UC_UI`). A category is granted when all its services are. */
-banner('usercentrics', ['UC_UI_INITIALIZED', 'UC_UI_CMP_EVENT', 'load'], async ({ detail }) => {
+guard(banner)('usercentrics', ['UC_UI_INITIALIZED', 'UC_UI_CMP_EVENT', 'load'], async ({ detail }) => {
   const { __ucCmp, UC_UI } = window;
   const states = {};
   let decided = /^(ACCEPT_ALL|DENY_ALL|SAVE)$/.test((detail || {}).type);

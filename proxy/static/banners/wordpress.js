@@ -1,5 +1,5 @@
 /** The WP Consent API, which many banners for WordPress tell. What it assumes where nobody decided is not asked for. */
-banner('wordpress', ['wp_listen_for_consent_change', 'load'], () => {
+guard(banner)('wordpress', ['wp_listen_for_consent_change', 'load'], () => {
   const { consent_api: api, consent_api_get_cookie: get } = window;
   if (!api || !get) return;
   const said = { allow: true, deny: false };

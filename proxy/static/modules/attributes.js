@@ -6,9 +6,7 @@
  * `data-fh-event-id` is the event's id, every other `data-fh-…` a field of its data (`data-fh-order-id` is `order_id`).
  * Elements may come and go; nothing is attached to them.
  */
-(function (firsthand) {
-  'use strict';
-
+guard(() => {
   const { parse } = JSON;
   const SELECTOR = '[data-fh-track]';
 
@@ -41,7 +39,7 @@
     if (element) told(element);
   }
 
-  for (const type of ['click', 'auxclick', 'submit']) listen(type, happened);
+  for (const type of ['click', 'auxclick', 'submit']) on(window, type, happened);
 
   const views = new IntersectionObserver(
     (entries) => {
@@ -63,4 +61,4 @@
   }
   look();
   new MutationObserver(look).observe(document, { childList: true, subtree: true });
-})(window.__GLOBAL__);
+})();

@@ -6,10 +6,7 @@
  *
  * @param {{outbound: boolean, downloads: boolean, forms: boolean, scroll: boolean, extensions: string[]}} settings
  */
-(function (firsthand, settings) {
-  'use strict';
-
-  const { setTimeout } = window;
+guard((settings) => {
   const { ceil } = Math;
   const DEPTHS = [25, 50, 75, 90];
 
@@ -38,7 +35,7 @@
 
   let path;
   let reached;
-  let measuring = false;
+  let measuring;
 
   function measure() {
     measuring = false;
@@ -49,14 +46,13 @@
   }
 
   if (settings.outbound || settings.downloads) {
-    listen('click', clicked);
-    listen('auxclick', clicked);
+    for (const type of ['click', 'auxclick']) on(window, type, clicked);
   }
-  if (settings.forms) listen('submit', sent);
+  if (settings.forms) on(window, 'submit', sent);
   if (settings.scroll) {
-    listen('scroll', () => {
-      if (!measuring) setTimeout(measure, 200);
+    on(window, 'scroll', () => {
+      if (!measuring) later(measure, 200);
       measuring = true;
     });
   }
-})(window.__GLOBAL__, __SETTINGS__);
+})(__SETTINGS__);

@@ -9,11 +9,8 @@
  *
  * @param {{marketing: string[], analytics: string[]}} settings what the site's banner calls its categories
  */
-var banner = (function (firsthand, settings) {
-  'use strict';
-
+var banner = guard((settings) => {
   const { warn } = console;
-  const listen = window.addEventListener.bind(window);
 
   /** @returns {boolean | undefined} */
   function verdict(states, names) {
@@ -30,7 +27,7 @@ var banner = (function (firsthand, settings) {
    */
   return (source, events, read) => {
     let told;
-    let failed = false;
+    let failed;
 
     async function look(event) {
       try {
@@ -51,8 +48,8 @@ var banner = (function (firsthand, settings) {
     }
 
     // In the capturing phase the window hears the events of the document too.
-    for (const type of events) listen(type, look, true);
+    for (const type of events) on(window, type, look);
     look();
     return look;
   };
-})(window.__GLOBAL__, __SETTINGS__);
+})(__SETTINGS__);

@@ -11,14 +11,8 @@
  *
  * @param {{name: string}} settings
  */
-(function (firsthand, settings) {
-  'use strict';
-
+guard((settings) => {
   const { assign } = Object;
-  const { isArray } = Array;
-  const { warn } = console;
-
-  let layer;
   let said = {};
 
   /** @returns {string | undefined} denied as soon as one is, granted when one is and none is denied */
@@ -37,29 +31,5 @@
     });
   }
 
-  function readAll(entries) {
-    for (const entry of entries) {
-      try {
-        read(entry);
-      } catch (error) {
-        warn('consent_mode', error);
-      }
-    }
-  }
-
-  function attach() {
-    const found = (window[settings.name] = window[settings.name] || []);
-    if (found === layer || !isArray(found)) return;
-    layer = found;
-    const push = layer.push;
-    layer.push = function () {
-      readAll(arguments);
-      return push.apply(this, arguments);
-    };
-    readAll(layer);
-  }
-
-  attach();
-  // Some pages assign a new array instead of keeping ours.
-  window.addEventListener('load', attach);
-})(window.__GLOBAL__, __SETTINGS__);
+  readLayer(settings.name, read);
+})(__SETTINGS__);

@@ -7,12 +7,9 @@
  *
  * @param {{name: string, events: string[], custom: string[]}} settings
  */
-(function (firsthand, settings) {
-  'use strict';
-
+guard((settings) => {
   const { assign } = Object;
   const { isArray } = Array;
-  const { warn } = console;
 
   const DATA = ['value', 'currency', 'transaction_id', 'coupon', 'shipping', 'tax', 'search_term'];
   const ITEM = ['item_id', 'item_name', 'item_brand', 'item_category', 'item_variant', 'price', 'quantity'];
@@ -20,10 +17,8 @@
   const NO_BASKET = /search|login|sign_up|lead|share/;
 
   const seen = new WeakSet();
-  let layer;
   /** What `ecommerce` holds by now. As in Tag Manager later keys add to it, and null empties it. */
   let basket = {};
-  let reading = false;
 
   /** The named fields that are there, with `part` of a name replaced: `item_id` becomes `id`. */
   function pick(from, names, part = '', other = '') {
@@ -42,41 +37,10 @@
   function read(entry) {
     if (!entry || typeof entry !== 'object' || seen.has(entry)) return;
     seen.add(entry);
-    if (entry[0] === 'event') {
-      tell(entry[1], entry[2] || {});
-      return;
-    }
+    if (entry[0] === 'event') return tell(entry[1], entry[2] || {});
     if (entry.ecommerce !== undefined) basket = entry.ecommerce && assign({}, basket, entry.ecommerce);
     tell(entry.event, assign({}, entry, NO_BASKET.test(entry.event) ? entry.ecommerce : basket));
   }
 
-  /** A push made while we read is passed on unread: it could go round for ever. */
-  function readAll(entries) {
-    if (reading) return;
-    reading = true;
-    for (const entry of entries) {
-      try {
-        read(entry);
-      } catch (error) {
-        warn(settings.name, error);
-      }
-    }
-    reading = false;
-  }
-
-  function attach() {
-    const found = (window[settings.name] = window[settings.name] || []);
-    if (found === layer || !isArray(found)) return;
-    layer = found;
-    const push = layer.push;
-    layer.push = function () {
-      readAll(arguments);
-      return push.apply(this, arguments);
-    };
-    readAll([].slice.call(layer));
-  }
-
-  attach();
-  // Some pages assign a new array instead of keeping ours.
-  window.addEventListener('load', attach);
-})(window.__GLOBAL__, __SETTINGS__);
+  readLayer(settings.name, read);
+})(__SETTINGS__);

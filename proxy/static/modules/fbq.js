@@ -6,9 +6,7 @@
  *
  * @param {{mirror: boolean}} settings
  */
-(function (firsthand, settings) {
-  'use strict';
-
+guard((settings) => {
   const { exec } = RegExp.prototype;
 
   function shared(args) {
@@ -17,10 +15,8 @@
     if (!found) return args;
     const at = found[1] ? 2 : 1;
     const from = 'fbq' + (found[1] ? args[1] : '');
-    return calls.share(args, at, at + 2, ['eventID'], (name, data, id) =>
-      firsthand.track(name, data, { id, from, silent: !settings.mirror })
-    );
+    return calls.share(args, at, at + 2, ['eventID'], from, settings.mirror);
   }
 
-  for (const name of ['fbq', '_fbq']) calls.intercept(window, name, calls.changing(shared));
-})(window.__GLOBAL__, __SETTINGS__);
+  for (const name of ['fbq', '_fbq']) calls.change(window, name, shared);
+})(__SETTINGS__);

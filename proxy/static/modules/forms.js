@@ -4,10 +4,8 @@
  * Read when the form is sent, and only while marketing is granted at that moment; then it is as if the page had called
  * `identify`. Fields without the mark are never looked at, passwords not even with it.
  */
-(function (firsthand) {
-  'use strict';
-
-  listen('submit', (event) => {
+guard(() => {
+  on(window, 'submit', (event) => {
     if (firsthand.consent().marketing !== 'granted') return;
     const user = {};
     for (const { dataset, type, value, checked } of event.target.elements) {
@@ -17,4 +15,4 @@
     }
     firsthand.identify(user);
   });
-})(window.__GLOBAL__);
+})();

@@ -4,21 +4,16 @@
  * Read when the banner says that its signals are ready, and only where a US section applies. One opt-out in any section
  * refuses `sale`; "did not opt out" and nothing else grants it. Consent under the GDPR (section tcfeuv2) is for `tcf`.
  */
-(function (firsthand) {
-  'use strict';
-
-  const { setTimeout } = window;
-  const { warn } = console;
-  const POLL_MS = 250;
+guard(() => {
+  const OPTED_OUT = 1;
+  const DID_NOT = 2;
   // usnat and the states; 6 is the old US Privacy string.
   const FIRST_US_SECTION = 7;
   const US = /^us(?!pv1)/;
   const OPT_OUTS = ['SaleOptOut', 'SharingOptOut', 'TargetedAdvertisingOptOut'];
-  const OPTED_OUT = 1;
-  const DID_NOT = 2;
-  let polls = 60;
 
-  function tell({ signalStatus, applicableSections, parsedSections }) {
+  function tell({ pingData }) {
+    const { signalStatus, applicableSections, parsedSections } = pingData || {};
     if (signalStatus !== 'ready' || !(applicableSections || []).some((id) => id >= FIRST_US_SECTION)) return;
     let sale;
     for (const name in parsedSections) {
@@ -35,17 +30,5 @@
     if (sale !== undefined) firsthand.consent({ sale, source: 'gpp' });
   }
 
-  function attach() {
-    if (typeof window.__gpp === 'function') {
-      window.__gpp('addEventListener', (event, success) => {
-        try {
-          if (success && event) tell(event.pingData || {});
-        } catch (error) {
-          warn('gpp', error);
-        }
-      });
-    } else if (polls--) setTimeout(attach, POLL_MS);
-  }
-
-  attach();
-})(window.__GLOBAL__, __SETTINGS__);
+  iab('__gpp', ['addEventListener'], tell);
+})();

@@ -6,9 +6,7 @@
  *
  * @param {{mirror: boolean}} settings
  */
-(function (firsthand, settings) {
-  'use strict';
-
+guard((settings) => {
   const { assign, keys } = Object;
   const { isArray } = Array;
 
@@ -35,18 +33,16 @@
     return known;
   }
 
-  const share = (from, args, at, idAt, ids) =>
-    calls.share(args, at, idAt, ids, (name, data, id) =>
-      // Pinterest's checkout is what others call a purchase.
-      firsthand.track(name === 'checkout' ? 'purchase' : name, translate(data), { id, from, silent: !settings.mirror })
-    );
+  // Pinterest's checkout is what others call a purchase.
+  const ours = (name, data) => [name === 'checkout' ? 'purchase' : name, translate(data)];
+  const share = (from, args, at, idAt, ids) => calls.share(args, at, idAt, ids, from, settings.mirror, ours);
 
   for (const [name, ids] of [
     ['pintrk', ['event_id', 'eventID', 'eid']],
     ['snaptr', ['client_dedup_id']],
   ]) {
     const change = (args) => (args[0] === 'track' ? share(name, args, 1, 2, ids) : args);
-    calls.intercept(window, name, calls.changing(change));
+    calls.change(window, name, change);
   }
 
   const tracked = (args) => share('ttq', args, 0, 2, ['event_id']);
@@ -55,7 +51,7 @@
   function tiktok(ttq) {
     // Calls that wait for TikTok's file: ['track', name, data, options].
     for (let i = 0; i < ttq.length; i++) if (ttq[i][0] === 'track') ttq[i] = ['track', ...tracked(ttq[i].slice(1))];
-    calls.intercept(ttq, 'track', calls.changing(tracked));
+    calls.change(ttq, 'track', tracked);
     calls.intercept(ttq, 'instance', (instance) => function () {
       return tiktok(instance.apply(this, arguments));
     });
@@ -63,4 +59,4 @@
   }
 
   calls.intercept(window, 'ttq', tiktok);
-})(window.__GLOBAL__, __SETTINGS__);
+})(__SETTINGS__);

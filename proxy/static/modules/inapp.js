@@ -6,24 +6,22 @@
  * where the visitor agrees later, with the next event after that. What the app says goes along with the events that are
  * recorded from then on, as long as advertising stays allowed. Nothing is stored here. Without an answer nothing happens.
  */
-(function (firsthand) {
-  'use strict';
-
-  const { navigator, location, webkit, XMLHttpRequest } = window;
+guard(() => {
+  const { webkit, XMLHttpRequest } = window;
   const { userAgent } = navigator;
-  let asked = false;
+  let asked;
   let click;
 
   /** A message the app answers (iOS), or an address only the app knows (Android). */
   function ask() {
     asked = true;
-    const handler = webkit && webkit.messageHandlers && webkit.messageHandlers.browserProperties;
-    if (handler) {
-      Promise.resolve(handler.postMessage('clickID')).then(keep, () => 0);
+    const { browserProperties } = (webkit || {}).messageHandlers || {};
+    if (browserProperties) {
+      Promise.resolve(browserProperties.postMessage('clickID')).then(keep, () => 0);
     } else if (/Android/.test(userAgent)) {
       const request = new XMLHttpRequest();
       request.open('GET', 'properties://browser/clickID');
-      request.addEventListener('load', () => keep(request.responseText));
+      on(request, 'load', () => keep(request.responseText));
       request.send();
     }
   }
@@ -34,7 +32,7 @@
 
   function maySay() {
     const { marketing, sale } = firsthand.consent();
-    if (marketing !== 'granted' || sale === 'denied') return false;
+    if (marketing !== 'granted' || sale === 'denied') return;
     if (!asked) ask();
     return click;
   }
@@ -44,4 +42,4 @@
   hooks.push((event) => {
     if (maySay()) event.click_ids = { fbclid: click };
   });
-})(window.__GLOBAL__);
+})();

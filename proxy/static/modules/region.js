@@ -7,15 +7,12 @@
  *
  * @param {{path: string}} settings where to ask, relative to the URL of the script
  */
-(function (firsthand, settings) {
-  'use strict';
-
-  const { fetch, location, document, URL } = window;
+guard((settings) => {
+  const { fetch, URL } = window;
   const { warn } = console;
-  const script = document.currentScript || {};
 
   async function ask() {
-    const answer = await fetch(new URL(settings.path, script.src || location.href), { credentials: 'omit' });
+    const answer = await fetch(new URL(settings.path, base), { credentials: 'omit' });
     const told = (await answer.json()).default;
     told.source = 'default';
     firsthand.consent(told);
@@ -23,4 +20,4 @@
 
   // A blocked request is no news: the strictest default stays.
   ask().catch((error) => warn('region', error));
-})(window.__GLOBAL__, __SETTINGS__);
+})(__SETTINGS__);

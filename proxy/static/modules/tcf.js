@@ -8,14 +8,7 @@
  *
  * @param {{marketing: number[], analytics: number[], personalization: number[], vendor: number | null}} settings
  */
-(function (firsthand, settings) {
-  'use strict';
-
-  const { setTimeout } = window;
-  const { warn } = console;
-  const POLL_MS = 250;
-  let polls = 60;
-
+guard((settings) => {
   function vendorAllowed({ consents = {}, disclosedVendors }) {
     const id = settings.vendor;
     return !id || !!(consents[id] && (!disclosedVendors || disclosedVendors[id]));
@@ -32,18 +25,5 @@
     });
   }
 
-  /** Banners that are loaded late, by a tag manager for example, bring their function late. */
-  function attach() {
-    if (typeof window.__tcfapi === 'function') {
-      window.__tcfapi('addEventListener', 2, (data, success) => {
-        try {
-          if (success && data) tell(data);
-        } catch (error) {
-          warn('tcf', error);
-        }
-      });
-    } else if (polls--) setTimeout(attach, POLL_MS);
-  }
-
-  attach();
-})(window.__GLOBAL__, __SETTINGS__);
+  iab('__tcfapi', ['addEventListener', 2], tell);
+})(__SETTINGS__);

@@ -15,14 +15,12 @@
  * @typedef {{name: string, id: string, given: boolean, order?: string, from: string[], time: number, told?: boolean}} Action
  * @param {{names: Object<string, string>}} settings the names tags have for one thing, without separators
  */
-(function (settings) {
-  'use strict';
-
-  const { now } = Date;
-  const { assign } = Object;
-  const { setTimeout, addEventListener } = window;
+((settings) => {
   const TOGETHER_MS = 1e4;
   const WAIT_MS = 1000;
+  const { now } = Date;
+  const { assign } = Object;
+  const { addEventListener } = window;
   const VIEW = 'pageview';
 
   /** @type {Action[]} */
@@ -38,7 +36,7 @@
   }
 
   function release() {
-    for (const args of waiting.splice(0)) window.__GLOBAL__.track(...args);
+    for (const args of waiting.splice(0)) firsthand.track(...args);
   }
   // Before the core's own listeners, which send what is there.
   addEventListener('pagehide', release, true);
@@ -71,7 +69,7 @@
     if (options.silent || action.told || (name === VIEW && from !== 'page' && views.length)) return false;
     if (name === 'purchase' && from !== 'page' && !action.order && !options.waited) {
       waiting.push([event.name, event.data, assign({}, options, { id: action.id, waited: true })]);
-      setTimeout(release, WAIT_MS);
+      later(release, WAIT_MS);
       return false;
     }
     action.told = true;
