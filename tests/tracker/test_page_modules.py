@@ -192,7 +192,7 @@ async def test_a_module_that_cannot_work_in_this_browser_stops_neither_the_other
     capturing.modules[Module.ATTRIBUTES] = {}
     said, errors = [], []
     page.on("console", lambda message: said.append(message.text) if message.type == "warning" else None)
-    page.on("pageerror", errors.append)
+    page.on("pageerror", lambda error: errors.append(error.message))
     await page.add_init_script("delete window.IntersectionObserver")
     body("<form id=f><button id=b>send</button></form>")
     await opened(capturing, page)
