@@ -8,6 +8,7 @@ fault it meets becomes a `ConfigError` or `LogUnavailable` that names the path a
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib import resources
@@ -160,7 +161,7 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
     steps = sorted((step for step in _STEPS.iterdir() if step.name.endswith(".sql")), key=lambda step: step.name)
     known = len(steps)
     _check_file(database, path, known)
-    database.execute("PRAGMA journal_mode=WAL")  # stays with the file, but a repaired or copied one may have lost it
+    _use_wal(database)
     database.execute("PRAGMA synchronous=FULL")
     if _version(database) == known:
         return
@@ -178,6 +179,21 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
                 copied = True
             _take(database, number, step)
             _log.info("log format moved on", path=str(path), format=number)
+
+
+def _use_wal(database: sqlite3.Connection) -> None:
+    """It stays with the file, but a repaired or copied one may have lost it. SQLite refuses at once when another
+    process is just changing it, whatever the time-out: the waiting is ours."""
+    deadline_s = time.monotonic() + BUSY_S
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _take(database: sqlite3.Connection, number: int, step: Traversable) -> None:

@@ -167,11 +167,12 @@ def test_an_old_key_may_go_once_the_new_one_has_started(tmp_path):
 
 
 def test_several_processes_may_start_at_once(tmp_path, keyring):
-    with ThreadPoolExecutor(4) as pool:
-        for done in [pool.submit(database.prepare, tmp_path, keyring) for _ in range(8)]:
-            done.result()
-    assert version(tmp_path / "log.db") == FORMAT
-    assert not (tmp_path / "log.db.format-1").exists()
+    for folder in (tmp_path / str(number) for number in range(5)):
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(database.prepare, folder, keyring) for _ in range(8)]:
+                done.result()
+        assert version(folder / "log.db") == FORMAT
+        assert not (folder / "log.db.format-1").exists()
 
 
 @pytest.fixture
