@@ -27,7 +27,8 @@ def configure(*, pretty: bool = False) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # One write a line: what several processes write into one pipe stays apart.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
 
 
