@@ -272,8 +272,11 @@ async def test_events_recorded_offline_arrive_when_the_network_is_back(granted, 
     await site.until_names("page_view")
     await context.set_offline(True)
     await page.evaluate("firsthand('track', 'purchase')")
-    await page.wait_for_function("localStorage.firsthand_queue")
-    await page.clock.run_for(600_000)
+    for _ in range(3):
+        # Each failure has been dealt with before time goes on: the last one leaves no timer, only the network can wake it.
+        await page.wait_for_function("localStorage.firsthand_queue")
+        await page.evaluate("localStorage.removeItem('firsthand_queue')")
+        await page.clock.run_for(60_000)
     await context.set_offline(False)
     await site.until_names("page_view", "purchase")
 
