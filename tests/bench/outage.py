@@ -29,8 +29,9 @@ from aiohttp import web
 
 from proxy.event import encode_json
 from tests.bench.relay import events
-from tests.crash.service import Service, free_port
+from tests.crash.service import Service
 from tests.crash.site import HEADERS
+from tests.ports import free_port
 
 CONFIG = """\
 site: {{origins: ["https://www.shop.example"]}}

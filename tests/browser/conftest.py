@@ -28,8 +28,9 @@ from proxy.log.sqlite import SqliteLog
 from proxy.privacy.keys import Keyring, generate_key
 from proxy.sandbox.base import TOKEN
 from proxy.sandbox.server import Sandbox
-from tests.e2e.conftest import ADDRESS, BROWSER, CHROMIUM, FLAGS as PLAIN_FLAGS, free_port, listen, serving
+from tests.e2e.conftest import ADDRESS, BROWSER, CHROMIUM, FLAGS as PLAIN_FLAGS, listen, serving
 from tests.e2e.edge import Edge, Passed
+from tests.ports import free_port
 
 CONFIG = """\
 site: {{origins: ["http://*.shop.example:{pages}", "http://t.shop.example:{edge}"]}}

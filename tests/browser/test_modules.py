@@ -6,7 +6,8 @@ import pytest
 
 from proxy.privacy.keys import generate_key
 from proxy.sandbox.base import TOKEN
-from tests.e2e.conftest import free_port, serving
+from tests.e2e.conftest import serving
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 

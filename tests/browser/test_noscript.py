@@ -9,7 +9,8 @@ from proxy.clock import system_clock
 from proxy.config.settings import LogSettings
 from proxy.log.sqlite import SqliteLog
 from proxy.privacy.keys import Keyring, generate_key
-from tests.e2e.conftest import free_port, serving
+from tests.e2e.conftest import serving
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 

@@ -20,8 +20,9 @@ from pathlib import Path
 
 from tests.crash.platforms import TIMEOUT_S, Platform, open_platforms
 from tests.crash.reckoning import Reckoning
-from tests.crash.service import Service, free_port
+from tests.crash.service import Service
 from tests.crash.site import make_platforms, report_events, write_config
+from tests.ports import free_port
 
 EVERYTHING = "everything"
 VICTIMS = {"collector": 5, "relay": 3, "parent": 1, EVERYTHING: 1}

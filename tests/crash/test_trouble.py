@@ -14,8 +14,9 @@ import pytest
 
 from tests.crash.harness import counted, serving
 from tests.crash.reckoning import Reckoning
-from tests.crash.service import Service, free_port
+from tests.crash.service import Service
 from tests.crash.site import HEADERS, KINDS, make_event, make_platforms, report_events, write_config
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
 

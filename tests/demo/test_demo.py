@@ -12,21 +12,12 @@ from proxy.cli import root
 from proxy.demo.demo import Ports, configuration
 from proxy.errors import ConfigError
 from proxy.rules.trial import run_examples
+from tests.ports import free_port
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 
 
 PLATFORMS = ["ga4", "google_ads", "meta", "pinterest", "snapchat", "tiktok", "webhook"]
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def test_the_configuration_is_a_whole_one_and_its_examples_hold(tmp_path):
@@ -37,7 +28,7 @@ def test_the_configuration_is_a_whole_one_and_its_examples_hold(tmp_path):
 
 
 async def test_it_starts_says_what_to_open_and_relays_an_event(tmp_path):
-    shop, port, sandbox, admin = free_ports(4)
+    shop, port, sandbox, admin = (free_port() for _ in range(4))
     options = (
         f"--shop-port {shop} --port {port} --sandbox-port {sandbox} --admin-port {admin} --data {tmp_path}".split()
     )
@@ -83,7 +74,7 @@ def test_a_port_in_use_is_named_with_the_option_that_changes_it(option):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        ports = dict(zip(sorted(others), free_ports(3), strict=True)) | {option: port}
+        ports = {other: free_port() for other in sorted(others)} | {option: port}
         done = CliRunner().invoke(root, ["demo", *(str(part) for pair in ports.items() for part in pair)])
     assert isinstance(done.exception, ConfigError)
     assert str(port) in str(done.exception)

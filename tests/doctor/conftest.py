@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import socket
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +27,7 @@ from proxy.doctor.doctor import Doctor, Subject
 from proxy.doctor.fetch import Fetcher
 from proxy.log.memory import MemoryLog
 from proxy.privacy.keys import Keyring, generate_key
+from tests.ports import free_port
 
 PAGE, COLLECTOR = "www.shop.test", "t.shop.test"
 
@@ -139,12 +139,6 @@ class Internet:
             report = await doctor.examine(system_clock() if now_ms is None else now_ms)
         order = ["ok", "note", "warning", "fault"]
         return report, {f.check: f for f in sorted(report.findings, key=lambda f: order.index(f.level))}
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ is told that all of it is on this machine.
 import asyncio
 import os
 import shutil
-import socket
 import sys
 import time
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from proxy.privacy.keys import generate_key
 from proxy.sandbox.base import TOKEN
 from proxy.sandbox.server import Sandbox
 from tests.e2e.edge import Edge
+from tests.ports import free_port
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -67,12 +67,6 @@ rules:
     when: {{event: [purchase, lead]}}
     send_to: [google, tiktok, snapchat, pinterest, ga4, crm]
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass

@@ -5,7 +5,6 @@ Only addresses and ports are replaced. What a snippet promises is looked at from
 
 import asyncio
 import shutil
-import socket
 from pathlib import Path
 
 import aiohttp
@@ -17,6 +16,7 @@ from proxy.collector.app import make_app
 from proxy.config.load import read
 from proxy.log.memory import MemoryLog
 from proxy.privacy.keys import Keyring, generate_key
+from tests.ports import free_port
 
 SNIPPETS = Path(__file__).parents[2] / "docs" / "proxies"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
@@ -36,12 +36,6 @@ destinations: {{meta: {{kind: meta, pixel_id: "1", access_token: t}}}}
 """
 
 pytestmark = [pytest.mark.proxies, pytest.mark.asyncio(loop_scope="module")]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 NGINX = """\
