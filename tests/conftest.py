@@ -6,6 +6,11 @@ import re
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import settings
+
+# The same examples in every run, none of them with a deadline: neither luck nor a busy machine fails a build.
+# `make test ARGS=--hypothesis-profile=default` looks for new ones.
+settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")
