@@ -46,12 +46,12 @@ class Documents:
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         now_ms = self._reception.clock()
-        outcome, lines = self._outcome(request, now_ms)
+        outcome, lines = await self._outcome(request, now_ms)
         landings.labels(outcome).inc()
         copies = [b"X-Firsthand-Cookie-%d:%b" % (at, line.partition(b":")[2]) for at, line in enumerate(lines, 1)]
         return _ANSWER.reply(now_ms, *lines, *copies)
 
-    def _outcome(self, request: web.Request, now_ms: int) -> tuple[Outcome, list[bytes]]:
+    async def _outcome(self, request: web.Request, now_ms: int) -> tuple[Outcome, list[bytes]]:
         reception, headers = self._reception, request.headers
         peer, scheme = connection_of(request)
         if not reception.is_proxy(peer):
@@ -68,7 +68,7 @@ class Documents:
         url = self._address(headers, "https" if visit.is_secure else "http")
         if url is None:
             return Outcome.FOREIGN, []
-        lines = reception.land(visit, Page(url=url, referrer=text_of(headers, "Referer")), Evidence.URL)
+        lines = await reception.land(visit, Page(url=url, referrer=text_of(headers, "Referer")), Evidence.URL)
         return (Outcome.COOKIES if lines else Outcome.NOTHING), lines
 
     def _address(self, headers: Headers, scheme: str) -> str | None:

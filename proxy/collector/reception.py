@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from proxy.collector.store import Left, Store, Storing
 from proxy.collector.visit import Headers, Manner, Visit, address_of, manner_of
 from proxy.collector.whereabouts import Whereabouts
 from proxy.config.load import Config
-from proxy.event import Client, Consent, Event, Page, replace
+from proxy.errors import LogUnavailable
+from proxy.event import Client, Consent, Event, Page, Purpose, replace
 from proxy.identity.cookie_domain import CookieDomain, cookie_domain
 from proxy.identity.identity import Identity, advance, read, reset, revoked, set_cookies
 from proxy.identity.keeping import FBC, FBP, keeping
@@ -25,9 +27,10 @@ from proxy.identity.touches import Evidence
 from proxy.identity.visitor import VisitorCookie
 from proxy.log.base import EventLog
 from proxy.observe.metrics import cookies_rejected
-from proxy.privacy.consent import effective
+from proxy.privacy.consent import effective, may_identify, signalled, withdraws_identity
 from proxy.privacy.keys import Keyring
 from proxy.privacy.proof import Proof, due, proof
+from proxy.privacy.refusal import Refusal, taken_back
 from proxy.privacy.scrub import scrubber
 from proxy.privacy.terms import TermsByRegion
 from proxy.wire import Parsed
@@ -120,9 +123,9 @@ class Reception:
             mint=self.mint,
         )
 
-    def land(self, visit: Visit, page: Page, via: Evidence) -> list[bytes]:
+    async def land(self, visit: Visit, page: Page, via: Evidence) -> list[bytes]:
         """A visitor opens `page`, and nobody can say what they consent to but `_fh`, if they brought one, and the
-        default. The `Set-Cookie` lines for the answer; nothing is stored."""
+        default. The `Set-Cookie` lines for the answer; nothing is stored but what a signal takes back."""
         if visit.is_erased:
             visit.identity = revoked(visit.identity)
             return self._cookies(visit)
@@ -140,6 +143,13 @@ class Reception:
             keep=self._keep,
             via=via,
         )
+        if (refusal := self._refusal(visit)) is not None:
+            storing = self.store.keep((), "browser", refusal=refusal)
+            await asyncio.wait([storing.known])
+            try:
+                storing.settle()
+            except LogUnavailable:
+                return []  # what no cookie remembers is told again
         return self._cookies(visit)
 
     def is_proxy(self, peer: str | None) -> bool:
@@ -183,18 +193,30 @@ class Reception:
             terms = self.terms.of(visit.client.region)
             consent = effective(parsed.decision, terms, gpc=visit.has_gpc, dnt=visit.has_dnt)
             visit.identity = replace(visit.identity, consent=consent)
-        decided = None
+        decided = refusal = None
         kept, dropped = collect(visit, parsed.events, self._book)
         if visit.is_erased:
             visit.identity = revoked(visit.identity)
-        elif self._writes_proof and not visit.is_trusted:
-            decided = self._proof(visit)
+        elif not visit.is_trusted:
+            refusal = self._refusal(visit)
+            decided = self._proof(visit) if self._writes_proof else None
         cookies = [] if visit.is_trusted else self._cookies(visit)
         left = Left(dropped, parsed.refused, parsed.ignored, visit.removed)
-        if kept or decided is not None:
-            return cookies, self.store.keep(kept, visit.source, left, decided)
+        if kept or decided is not None or refusal is not None:
+            return cookies, self.store.keep(kept, visit.source, left, decided, refusal)
         self.store.count(left)
         return cookies, None
+
+    def _refusal(self, visit: Visit) -> Refusal | None:
+        """What a visitor we know takes back. Nothing of it is told twice: the answer's cookie remembers it, or goes."""
+        kept, consent = visit.identity.kept, visit.identity.consent
+        if kept is None or consent is None or not (may_identify(consent) or withdraws_identity(consent)):
+            return None
+        signals: frozenset[Purpose] = frozenset()
+        if visit.has_gpc or visit.has_dnt:
+            signals = signalled(self.terms.of(visit.client.region), gpc=visit.has_gpc, dnt=visit.has_dnt)
+        purposes = taken_back(kept.consent, consent, visit.received_ms, signals)
+        return Refusal(kept.visitor.id, purposes) if purposes else None
 
     def _proof(self, visit: Visit) -> Proof | None:
         """What is to be written down of the visitor's decision; the cookie of the answer remembers it."""

@@ -55,7 +55,7 @@ class Redirect:
             if not isinstance(visit, TooMany) and opens_pages(visit.bot) and not visit.is_prefetch:
                 self._followed.inc()
                 page = Page(url=location, referrer=text_of(headers, "Referer"))
-                lines += reception.land(visit, page, Evidence.REDIRECT)
+                lines += await reception.land(visit, page, Evidence.REDIRECT)
         return _FOUND.reply(now_ms, *lines)
 
 

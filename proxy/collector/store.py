@@ -16,6 +16,7 @@ from proxy.event import Event
 from proxy.log.base import EventLog
 from proxy.observe import metrics
 from proxy.privacy.proof import Proof
+from proxy.privacy.refusal import Refusal
 from proxy.wire import RefusedEvent, field_label
 
 _FRESH_MS = 10 * SECOND_MS
@@ -51,9 +52,15 @@ class Store:
         self._dropped = {reason: metrics.events_dropped.labels(reason) for reason in DropReason}
 
     def keep(
-        self, events: Sequence[Event], source: str, left: Left = NOTHING_LEFT, proof: Proof | None = None
+        self,
+        events: Sequence[Event],
+        source: str,
+        left: Left = NOTHING_LEFT,
+        proof: Proof | None = None,
+        refusal: Refusal | None = None,
     ) -> Storing:
-        new = asyncio.ensure_future(self._log.append(events, () if proof is None else (proof,)))
+        proofs, refusals = () if proof is None else (proof,), () if refusal is None else (refusal,)
+        new = asyncio.ensure_future(self._log.append(events, proofs, refusals))
         return Storing(new, partial(self._settle, new, len(events), source, left, decided=proof is not None))
 
     def _settle(self, stored: asyncio.Future[int], count: int, source: str, left: Left, *, decided: bool) -> None:

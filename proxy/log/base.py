@@ -14,8 +14,9 @@ from typing import Protocol
 
 import msgspec
 
-from proxy.event import Event
+from proxy.event import Event, Purpose
 from proxy.privacy.proof import Proof
+from proxy.privacy.refusal import Refusal
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -24,6 +25,7 @@ class Entry(msgspec.Struct, frozen=True):
     seq: int
     stored_at_ms: int
     event: Event
+    refused: tuple[Purpose, ...] = ()  # what its visitor has taken back since
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,9 +174,12 @@ class LogStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventLog(Protocol):
-    def append(self, events: Sequence[Event], proofs: Sequence[Proof] = ()) -> Awaitable[int]:
+    def append(
+        self, events: Sequence[Event], proofs: Sequence[Proof] = (), refusals: Sequence[Refusal] = ()
+    ) -> Awaitable[int]:
         """Once all are on disk, together: how many events were new (a known id and name is stored once).
-        `LogUnavailable` when it cannot; then nothing was stored."""
+        `LogUnavailable` when it cannot; then nothing was stored. `refusals` are told with every event of that visitor
+        up to here, whenever it is read (`Entry.refused`)."""
         ...
 
     async def read(self, reader: str, limit: int) -> Batch:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from proxy.errors import LogUnavailable
-from proxy.log.sealing import ProofRow, Row
+from proxy.log.sealing import ProofRow, RefusalRow, Row
 from proxy.log.worker import Worker
 from proxy.log.writing import CHUNK, Job, Writing
 from proxy.observe.logs import get_logger
@@ -36,6 +36,7 @@ _log = get_logger("log")
 class _Append(msgspec.Struct, frozen=True):
     rows: Sequence[Row]
     proofs: Sequence[ProofRow]
+    refusals: Sequence[RefusalRow]
     done: asyncio.Future[int]
 
 
@@ -64,15 +65,17 @@ class Committer:
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._thread = Worker("log writer")
 
-    def append(self, rows: Sequence[Row], proofs: Sequence[ProofRow] = ()) -> asyncio.Future[int]:
-        """How many of `rows` were new, once all are on disk, `proofs` too."""
+    def append(
+        self, rows: Sequence[Row], proofs: Sequence[ProofRow] = (), refusals: Sequence[RefusalRow] = ()
+    ) -> asyncio.Future[int]:
+        """How many of `rows` were new, once all are on disk, `proofs` and `refusals` too."""
         done: asyncio.Future[int] = self._loop.create_future()
-        if not rows and not proofs:
+        if not rows and not proofs and not refusals:
             done.set_result(0)
         elif self._waiting + len(rows) > WAITING and self._waiting:
             _fail(done, LogUnavailable(f"busy: {self._waiting} events wait to be written to {self._path}"))
         else:
-            self._enqueue(_Append(rows, proofs, done))
+            self._enqueue(_Append(rows, proofs, refusals, done))
         return done
 
     async def run(self, job: Job[T], *, transaction: bool = True) -> T:
@@ -129,8 +132,10 @@ class Committer:
             )
         else:
             in_hand = group = self._take()
-            rows, proofs = [one.rows for one in group], [proof for one in group for proof in one.proofs]
-            call, told = partial(self._writing.store, rows, proofs), partial(self._answer, group)
+            proofs = [proof for one in group for proof in one.proofs]
+            refusals = [refusal for one in group for refusal in one.refusals]
+            call = partial(self._writing.store, [one.rows for one in group], proofs, refusals)
+            told = partial(self._answer, group)
         alarm = self._loop.call_later(STALL_S, self._stall, in_hand)
         self._thread.submit(call, partial(self._told, told, alarm))
 

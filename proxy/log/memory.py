@@ -14,7 +14,7 @@ import msgspec
 from proxy.clock import DAY_MS, Clock
 from proxy.config.settings import LogSettings
 from proxy.errors import LogUnavailable
-from proxy.event import Event, replace
+from proxy.event import Event, Purpose, replace
 from proxy.log.base import (
     Batch,
     DeadLetter,
@@ -29,6 +29,7 @@ from proxy.log.base import (
     StoredDeadLetter,
 )
 from proxy.privacy.proof import Proof
+from proxy.privacy.refusal import Refusal
 
 DeadKey: TypeAlias = tuple[str, int]  # reader, sequence number
 
@@ -47,6 +48,7 @@ class MemoryLog:
     def __init__(self, clock: Clock, settings: LogSettings | None = None) -> None:
         self.broken = ""
         self.proofs: list[Proof] = []
+        self.refusals: list[tuple[int, Refusal]] = []  # with the highest sequence number of then
         self._last_purge: LastPurge | None = None
         self._revoked: dict[str, int] = {}  # visitor id -> ms
         self._clock = clock
@@ -59,7 +61,9 @@ class MemoryLog:
         self._claims: dict[tuple[str, str], int] = {}  # (reader, key) -> seq
         self._news = asyncio.Event()
 
-    async def append(self, events: Sequence[Event], proofs: Sequence[Proof] = ()) -> int:
+    async def append(
+        self, events: Sequence[Event], proofs: Sequence[Proof] = (), refusals: Sequence[Refusal] = ()
+    ) -> int:
         if self.broken:
             raise LogUnavailable(self.broken)
         self.proofs.extend(proofs)
@@ -71,6 +75,7 @@ class MemoryLog:
             new += 1
             self._entries[self._head] = Entry(self._head, self._clock(), event)
             self._known[event.id, event.name] = self._head
+        self.refusals.extend((max(self._entries, default=0), refusal) for refusal in refusals)
         self._news.set()
         return new
 
@@ -80,7 +85,7 @@ class MemoryLog:
         above = [seq for seq in self._entries if seq > mine.cursor and seq not in mine.settled][: limit - len(again)]
         full = len(again) + len(above) >= limit
         scanned_to = (above[-1] if above else mine.cursor) if full else self._head
-        entries = tuple(self._entries[seq] for seq in sorted({*again, *above}))
+        entries = tuple(self._with_refusals(self._entries[seq]) for seq in sorted({*again, *above}))
         return Batch(reader, entries, scanned_to, mine.state, tuple(again), mine.epoch)
 
     async def commit(self, batch: Batch, outcome: Outcome) -> None:
@@ -236,6 +241,8 @@ class MemoryLog:
         for key in letters:
             del self._dead[key]
         self._delete(old)
+        oldest = min(self._entries, default=self._head + 1)
+        self.refusals = [(upto, refusal) for upto, refusal in self.refusals if upto >= oldest]
         lasting = [one for one in self.proofs if one.at >= now_ms - self._settings.consent_days * DAY_MS]
         consents, self.proofs = len(self.proofs) - len(lasting), lasting
         long_ago_ms = now_ms - self._settings.erased_days * DAY_MS
@@ -257,6 +264,16 @@ class MemoryLog:
         if name not in self._readers:
             self._readers[name] = _Reader(cursor=min(self._entries, default=self._head + 1) - 1)
         return self._readers[name]
+
+    def _with_refusals(self, entry: Entry) -> Entry:
+        visitor = None if entry.event.visitor is None else entry.event.visitor.id
+        refused = {
+            purpose
+            for upto, refusal in self.refusals
+            if refusal.visitor == visitor and upto >= entry.seq
+            for purpose in refusal.purposes
+        }
+        return replace(entry, refused=tuple(purpose for purpose in Purpose if purpose in refused))
 
     def _delete(self, seqs: set[int]) -> None:
         for seq in seqs:

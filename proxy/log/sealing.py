@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import msgspec
 
-from proxy.event import Event, decode_event, encode_json, replace
+from proxy.event import Event, Purpose, decode_event, encode_json, replace
 from proxy.log.base import ReaderState
 from proxy.privacy.keys import Keyring
 from proxy.privacy.proof import Proof
+from proxy.privacy.refusal import Refusal
 
 _BODY, _KEY, _VISITOR, _STATE, _DETAIL = "log", "log-key", "log-visitor", "log-state", "log-detail"
 _CLAIM, _CONSENT = "log-claim", "log-consent"
@@ -33,6 +34,13 @@ class ProofRow(msgspec.Struct, frozen=True):
     at_ms: int
     visitor: int
     body: bytes
+
+
+class RefusalRow(msgspec.Struct, frozen=True):
+    """A refusal as it is stored."""
+
+    visitor: int
+    refused: str
 
 
 class Sealing:
@@ -71,6 +79,9 @@ class Sealing:
         raw = self._keys.open(_CONSENT, body, _bytes(visitor))
         return None if raw is None else msgspec.json.decode(raw, type=Proof)
 
+    def refusal(self, refusal: Refusal) -> RefusalRow:
+        return RefusalRow(self.visitor(refusal.visitor), "".join(purpose[0] for purpose in refusal.purposes))
+
     def visitor(self, visitor_id: str) -> int:
         return self._keys.digest64(_VISITOR, visitor_id.encode())
 
@@ -91,6 +102,11 @@ class Sealing:
     def opened_detail(self, reader: str, sealed: bytes) -> str:
         raw = self._keys.open(_DETAIL, sealed, reader.encode())
         return "" if raw is None else raw.decode()
+
+
+def refused(letters: str | None) -> tuple[Purpose, ...]:
+    """The purposes of `RefusalRow.refused`, of one row or of several put together."""
+    return tuple(purpose for purpose in Purpose if purpose[0] in letters) if letters else ()
 
 
 def _bytes(digest: int) -> bytes:

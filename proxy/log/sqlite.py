@@ -30,6 +30,7 @@ from proxy.log.writing import Writing
 from proxy.observe.logs import get_logger
 from proxy.privacy.keys import Keyring
 from proxy.privacy.proof import Proof
+from proxy.privacy.refusal import Refusal
 
 UNREADABLE = "unreadable"  # why of a dead letter whose body no key opens, or that is damaged
 _POLL_S = 0.25  # how soon a waiting reader notices what another process appended
@@ -89,9 +90,13 @@ class SqliteLog:
         """Transactions that stored events, in this process."""
         return self._writer.transactions
 
-    def append(self, events: Sequence[Event], proofs: Sequence[Proof] = ()) -> asyncio.Future[int]:
-        rows = [self._sealing.row(event) for event in events]
-        return self._writer.append(rows, [self._sealing.proof(proof) for proof in proofs])
+    def append(
+        self, events: Sequence[Event], proofs: Sequence[Proof] = (), refusals: Sequence[Refusal] = ()
+    ) -> asyncio.Future[int]:
+        sealing = self._sealing
+        rows = [sealing.row(event) for event in events]
+        proven = [sealing.proof(proof) for proof in proofs]
+        return self._writer.append(rows, proven, [sealing.refusal(refusal) for refusal in refusals])
 
     async def read(self, reader: str, limit: int) -> Batch:
         """Unreadable events become dead letters on the way: a lost key or a damaged page holds nobody up."""
@@ -251,5 +256,5 @@ def _batch(reader: str, place: Place, again: Sequence[Found], above: Sequence[Fo
     beyond = above[-1].seq if above else place.cursor
     scanned_to = beyond if full else max(place.head, place.cursor)
     found = sorted((*again, *above), key=lambda entry: entry.seq)
-    entries = tuple(Entry(entry.seq, entry.stored_at_ms, entry.event or _NOTHING) for entry in found)
+    entries = tuple(Entry(one.seq, one.stored_at_ms, one.event or _NOTHING, one.refused) for one in found)
     return Batch(reader, entries, scanned_to, place.state, tuple(entry.seq for entry in again), place.epoch)

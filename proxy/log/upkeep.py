@@ -48,6 +48,7 @@ def purge(database: sqlite3.Connection, before: Before, now_ms: int, *, goes_on:
         (before.consents, CHUNK),
     ).rowcount
     database.execute("DELETE FROM erased WHERE at_ms < ?", (before.erased,))
+    database.execute("DELETE FROM refusal WHERE upto < (SELECT coalesce(min(seq), 1 << 62) FROM event)")
     kept = "purge.{0} + excluded.{0}" if goes_on else "excluded.{0}"
     counts = ", ".join(f"{name} = {kept.format(name)}" for name in ("events", "dead", "consents"))
     database.execute(

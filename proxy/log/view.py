@@ -16,7 +16,7 @@ import aiosqlite
 import msgspec
 
 from proxy.errors import LogUnavailable
-from proxy.event import Event
+from proxy.event import Event, Purpose
 from proxy.log import database
 from proxy.log.accepted import Accepted
 from proxy.log.base import (
@@ -32,7 +32,7 @@ from proxy.log.base import (
     StoredProof,
 )
 from proxy.log.room import USED_BYTES
-from proxy.log.sealing import Sealing
+from proxy.log.sealing import Sealing, refused
 from proxy.log.settling import numbers
 from proxy.privacy.keys import Keyring
 
@@ -41,6 +41,8 @@ _STATS = f"""
 SELECT ({USED_BYTES}), (SELECT coalesce(max(id) - min(id) + 1, 0) FROM consent), (SELECT count(*) FROM erased)
 """  # noqa: S608 - constants
 _BODIES = 500  # the same, with their bodies
+_HANDED_OUT = """event.seq, stored_at_ms, CAST(key AS BLOB), CAST(body AS BLOB),
+    (SELECT group_concat(refused, '') FROM refusal WHERE refusal.visitor = event.visitor AND upto >= event.seq)"""
 
 
 _KEPT_OPEN = 1_000  # events; some 5 MB
@@ -62,6 +64,7 @@ class Found(msgspec.Struct, frozen=True):
     seq: int
     stored_at_ms: int
     event: Event | None
+    refused: tuple[Purpose, ...] = ()
 
 
 class LogView:
@@ -107,8 +110,8 @@ class LogView:
 
     async def retries(self, reader: str, limit: int) -> list[Found]:
         rows = await self.rows(
-            """SELECT seq, stored_at_ms, CAST(key AS BLOB), CAST(body AS BLOB) FROM again JOIN event USING (seq)
-               WHERE reader = ? ORDER BY seq LIMIT ?""",
+            f"""SELECT {_HANDED_OUT} FROM again JOIN event USING (seq)
+                WHERE reader = ? ORDER BY seq LIMIT ?""",  # noqa: S608 - constants
             reader,
             limit,
         )
@@ -117,10 +120,10 @@ class LogView:
     async def unsettled(self, reader: str, place: Place, limit: int) -> list[Found]:
         """Above the cursor, up to the head, in order."""
         rows = await self.rows(
-            """SELECT seq, stored_at_ms, CAST(key AS BLOB), CAST(body AS BLOB) FROM event
-               WHERE seq > ?2 AND seq <= ?3
-                 AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.reader = ?1 AND settled.seq = event.seq)
-               ORDER BY seq LIMIT ?4""",
+            f"""SELECT {_HANDED_OUT} FROM event
+                WHERE seq > ?2 AND seq <= ?3
+                  AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.reader = ?1 AND settled.seq = event.seq)
+                ORDER BY seq LIMIT ?4""",  # noqa: S608 - constants
             reader,
             place.cursor,
             place.head,
@@ -301,17 +304,17 @@ class LogView:
             for name, seq, at_ms, why, detail, key, body in rows
         ]
 
-    def _found(self, seq: int, stored_at_ms: int, key: bytes, body: bytes) -> Found:
+    def _found(self, seq: int, stored_at_ms: int, key: bytes, body: bytes, letters: str | None = None) -> Found:
         """Readers are mostly near each other: what the first of them opens and decodes (20 us) the others find done."""
         opened = self._opened.get(seq)
         if opened is not None and opened[0] == body:
-            return Found(seq, stored_at_ms, opened[1])
+            return Found(seq, stored_at_ms, opened[1], refused(letters))
         event = self.sealing.event(key, body)
         if event is not None:
             if len(self._opened) >= _KEPT_OPEN:
                 del self._opened[next(iter(self._opened))]  # the oldest
             self._opened[seq] = body, event
-        return Found(seq, stored_at_ms, event)
+        return Found(seq, stored_at_ms, event, refused(letters))
 
     async def each(self, sql: str, *parameters: Any, size: int = _ROWS) -> AsyncIterator[Any]:
         """As `rows`, for more than memory should hold."""

@@ -16,7 +16,7 @@ from typing import TypeAlias, TypeVar
 from proxy.clock import Clock
 from proxy.errors import LogUnavailable
 from proxy.log.room import Room
-from proxy.log.sealing import ProofRow, Row
+from proxy.log.sealing import ProofRow, RefusalRow, Row
 
 CHUNK = 256  # rows of one statement: beyond this a group only gets slower to answer
 
@@ -35,19 +35,22 @@ class Writing:
         self._clock = clock
         self._room = room
 
-    def store(self, appends: Sequence[Sequence[Row]], proofs: Sequence[ProofRow] = ()) -> list[int]:
-        """How many of the rows of each append were new, once all are on disk, `proofs` too."""
+    def store(
+        self,
+        appends: Sequence[Sequence[Row]],
+        proofs: Sequence[ProofRow] = (),
+        refusals: Sequence[RefusalRow] = (),
+    ) -> list[int]:
+        """How many of the rows of each append were new, once all are on disk, `proofs` and `refusals` too."""
         rows = [row for append in appends for row in append]
         with self._faults_named():
             self._room.check(self._database, rows, self._transaction)
-            if proofs:
+            if proofs or refusals:
                 with self._transaction():
-                    self._database.executemany(
-                        "INSERT INTO consent (at_ms, visitor, body) VALUES (?, ?, ?)",
-                        [(proof.at_ms, proof.visitor, proof.body) for proof in proofs],
-                    )
                     # A statement that fails undoes itself, not the transaction.
-                    return self._insert_all(appends, rows) or self._insert_new(appends)
+                    new = self._insert_all(appends, rows) or self._insert_new(appends)
+                    self._insert_decisions(proofs, refusals)
+                    return new
             if counts := self._insert_all(appends, rows):
                 return counts
             with self._transaction():
@@ -83,6 +86,17 @@ class Writing:
         inserted = self._database.execute(_insert_sql(len(rows)), (self._clock(), *values)).lastrowid
         assert inserted is not None
         self.head = inserted
+
+    def _insert_decisions(self, proofs: Sequence[ProofRow], refusals: Sequence[RefusalRow]) -> None:
+        """After the events of their group: what was on its way when it was refused is stopped as well."""
+        self._database.executemany(
+            "INSERT INTO consent (at_ms, visitor, body) VALUES (?, ?, ?)",
+            [(proof.at_ms, proof.visitor, proof.body) for proof in proofs],
+        )
+        self._database.executemany(
+            "INSERT INTO refusal (upto, visitor, refused) SELECT coalesce(max(seq), 0), ?, ? FROM event",
+            [(refusal.visitor, refusal.refused) for refusal in refusals],
+        )
 
     def _insert_new(self, appends: Sequence[Sequence[Row]]) -> list[int]:
         """Inside a transaction: what is not known yet; how many of each append that was."""

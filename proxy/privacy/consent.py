@@ -74,6 +74,15 @@ def effective(given: Consent, terms: Terms, *, gpc: bool, dnt: bool = False) -> 
     )
 
 
+def signalled(terms: Terms, *, gpc: bool, dnt: bool) -> frozenset[Purpose]:
+    """The purposes that the signals refuse by themselves."""
+    refused: set[Purpose] = set()
+    for signal, refuses in ((gpc, terms.gpc), (dnt, terms.dnt)):
+        if signal and refuses != "ignore":
+            refused |= {Purpose.SALE, Purpose.MARKETING} if refuses == "refuse_marketing" else {Purpose.SALE}
+    return frozenset(refused)
+
+
 def _refusal(state: ConsentState) -> ConsentState:
     return _DENIED if state is _DENIED else _UNKNOWN
 

@@ -16,9 +16,10 @@ import msgspec
 
 from proxy.clock import DAY_S, SECOND_MS
 from proxy.destinations.base import Destination, Refusal, Request
-from proxy.event import Event
+from proxy.event import Event, replace
 from proxy.log.base import Entry
 from proxy.privacy import consent
+from proxy.privacy.refusal import still_allowed
 from proxy.rules.decision import Decision, Once
 
 Decide = Callable[[Event], Decision]
@@ -93,7 +94,11 @@ def plan(
     Raises nothing of its own; what a destination's code raises passes through (`proxy/relay/guard.py`).
     """
     skips, losses, items = [], [], []
-    for entry in entries:
+    for stored in entries:
+        entry = _obeyed(stored)
+        if entry is None:
+            skips.append(Skip(stored.seq, SkipReason.CONSENT, "consent: taken back by the visitor since"))
+            continue
         decision = decide(entry.event)
         routes = [route for route in decision.routes if route.destination == destination.name]
         skip = _skip(destination, entry, decision, routed=bool(routes))
@@ -147,6 +152,14 @@ def _loss(item: Item, refusal: Refusal) -> Loss:
 def halves(items: tuple[Item, ...]) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     middle = len(items) // 2
     return items[:middle], items[middle:]
+
+
+def _obeyed(entry: Entry) -> Entry | None:
+    """As far as its visitor has not taken consent back since it was stored."""
+    if not entry.refused:
+        return entry
+    event = still_allowed(entry.event, entry.refused)
+    return None if event is None else replace(entry, event=event)
 
 
 def _skip(destination: Destination, entry: Entry, decision: Decision, *, routed: bool) -> Skip | None:

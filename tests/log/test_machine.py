@@ -12,11 +12,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from proxy.clock import DAY_MS
 from proxy.config.settings import LogSettings
-from proxy.event import Event, Visitor, replace
+from proxy.event import Event, Purpose, Visitor, replace
 from proxy.log.base import DeadLetter, Outcome, Replay
 from proxy.log.memory import MemoryLog
 from proxy.log.sqlite import SqliteLog
 from proxy.privacy.keys import Keyring, generate_key
+from proxy.privacy.refusal import Refusal
 
 # A file system: thousands of fsyncs are not what is tested here.
 IN_MEMORY = Path("/dev/shm")
@@ -70,6 +71,11 @@ class Log(RuleBasedStateMachine):
     @rule(given=st.lists(events, max_size=6))
     def append(self, given):
         self.both(lambda log: log.append(given))
+
+    @rule(visitor=st.sampled_from(["v-1", "v-2"]), purposes=st.sets(st.sampled_from([*Purpose]), min_size=1))
+    def refuse(self, visitor, purposes):
+        refusal = Refusal(visitor, tuple(purpose for purpose in Purpose if purpose in purposes))
+        self.both(lambda log: log.append([], [], [refusal]))
 
     @rule(target=batches, reader=readers, limit=st.integers(1, 8))
     def read(self, reader, limit):

@@ -23,6 +23,7 @@ from proxy.event import (
     Event,
     Item,
     Page,
+    Purpose,
     User,
     decode_event,
     encode_json,
@@ -185,6 +186,29 @@ def test_nothing_unconsented_is_stored_set_or_sent(shop):
                 if not (marketing and sold):
                     assert "CLICK" not in body, (destination.name, case)
     assert sent_somewhere == set(config.destinations)  # or the test would prove nothing
+
+
+def test_what_is_taken_back_while_an_event_waits_is_sent_as_if_it_had_been_refused_from_the_start(shop):
+    config, _, _ = shop
+    granted, denied = ConsentState.GRANTED, ConsentState.DENIED
+    agreed = (granted, granted, granted, ConsentState.UNKNOWN)
+    stored, _ = collected(config, agreed, "DE", gpc=False)
+    for refused in itertools.product((False, True), repeat=4):
+        said = tuple(denied if no else state for no, state in zip(refused, agreed, strict=True))
+        fresh, _ = collected(config, said, "DE", gpc=False)
+        since = tuple(purpose for no, purpose in zip(refused, Purpose, strict=True) if no)
+        waiting = [Entry(1, NOW_MS, decode_event(encode_json(one)), since) for one in stored]
+        anew = [Entry(1, NOW_MS, decode_event(encode_json(one))) for one in fresh]
+        for destination in config.destinations.values():
+            assert requests(config, destination, waiting) == requests(config, destination, anew), (
+                destination.name,
+                said,
+            )
+
+
+def requests(config, destination, entries):
+    parcels = plan(destination, entries, config.rules.decide, NOW_MS).parcels
+    return [(parcel.request.url, parcel.request.body) for parcel in parcels]
 
 
 def flagged(kind, body):

@@ -10,9 +10,10 @@ import structlog
 
 from proxy.config.settings import RelaySettings
 from proxy.errors import LogUnavailable
-from proxy.event import Consent, replace
+from proxy.event import Consent, Purpose, Visitor, replace
 from proxy.log.base import ReaderState, Replay
 from proxy.observe import metrics
+from proxy.privacy.refusal import Refusal
 from proxy.relay import reader
 from proxy.rules.decision import Decision, Route
 
@@ -599,3 +600,30 @@ async def test_what_a_full_disk_could_not_note_is_noted_later_and_not_sent_again
         ("reader_failed", "writing log.db: database or disk is full"),
         ("reader_recovered", None),
     ]
+
+
+async def test_what_a_visitor_takes_back_is_not_sent_though_it_was_stored_before(wire, time, answer):
+    wire.platform.script = [answer(503)]
+    first, second = wire.events(2)
+    await wire.append(*(replace(one, visitor=Visitor(id=f"v_{one.id}", first_seen=1)) for one in (first, second)))
+    await wire.start()
+    waited = await time.next_sleep()
+    assert wire.platform.accepted_ids == []
+    await wire.log.append([], [], [Refusal(f"v_{first.id}", (Purpose.MARKETING,))])
+    time.advance(waited)
+    await time.until_idle()
+    assert wire.platform.accepted_ids == [second.id]
+    assert (await wire.dead(), (await wire.stats()).waiting) == ({}, 0)
+
+
+async def test_nor_when_it_is_replayed_weeks_later(wire, time):
+    (one,) = wire.events(1)
+    await wire.append(replace(one, visitor=Visitor(id="v_ann", first_seen=1)))
+    await wire.start()
+    await time.until_idle()
+    await wire.log.append([], [], [Refusal("v_ann", (Purpose.MARKETING,))])
+    await wire.log.rewind("one", 0)
+    time.advance(reader.IDLE_S)
+    await time.until_idle()
+    assert wire.platform.accepted_ids == [one.id]
+    assert (await wire.stats()).waiting == 0
