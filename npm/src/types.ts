@@ -123,7 +123,8 @@ export interface RecordedEvent {
   readonly time: number;
   data?: Data;
   custom?: Record<string, unknown>;
-  page: { url: string; referrer: string; title?: string; language: string; screen: string; viewport: string };
+  /** Shared by the events of a page: change its fields, do not replace it. */
+  readonly page: { url: string; referrer: string; title?: string; language: string; screen: string; viewport: string };
   user: User;
 }
 

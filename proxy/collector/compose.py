@@ -36,8 +36,12 @@ _BLOCK_COMMENT = re.compile(r"^\s*/\*.*?\*/\s*$\n?", re.MULTILINE | re.DOTALL)
 # Stands in the last line of a file that wants them: `})(__SETTINGS__);`.
 _SETTINGS = "__SETTINGS__"
 
-# Once: a page that has the script twice has one core, and every module once.
-_WHOLE = "(function () {'use strict';if ((window.%s || {}).track) return;var hooks = [];%s})();\n"
+# Once: a page that has the script twice has one core, and every module once. What runs later the core guards; where
+# even that cannot start (a browser too old, natives the page broke before) it is a warning, and no error of the page's.
+_WHOLE = (
+    "(function () {'use strict';try {if ((window.%s || {}).track) return;var hooks = [];%s"
+    "} catch (e) {try {console.warn(e)} catch (e) {}}})();\n"
+)
 
 
 def source(name: str) -> str:

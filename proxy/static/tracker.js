@@ -86,6 +86,8 @@ var { firsthand, guard, on, later, base } = (function (baked) {
   let view;
   /** How this page load began, told until the first answer: requests that race each other then make one visitor. */
   let landing;
+  /** The page it began on; told as `before` leaves it. @type {Page} */
+  let first;
   /** When `reset` was called; told from then on, so that the server forgets the person, too. */
   let resetAt;
   /** Where events go; where we are. @type {string} */
@@ -263,6 +265,7 @@ var { firsthand, guard, on, later, base } = (function (baked) {
     page.title = page.title || doc.title;
     const consent = consentNow();
     const marketing = consent.marketing === 'granted';
+    if (landing) assign(landing, { url: first.url, referrer: first.referrer });
     const shared = { page: queue[0].page, user: marketing ? queue[0].user : undefined };
     let body = stringify(assign({ sent_at: now(), consent: said(), landing, reset: resetAt, webdriver: navigator.webdriver || undefined }, shared)).slice(0, -1) + ',"events":[';
     let size = bytes(body) + 2;
@@ -531,7 +534,8 @@ var { firsthand, guard, on, later, base } = (function (baked) {
     if (config.before) splice(hooks, 0, 0, config.before);
     endpoint = new URL(config.events, base).href;
     openPage(doc.referrer);
-    landing = { seed: newId(), at: now(), url: page.url, referrer: page.referrer };
+    first = page;
+    landing = { seed: newId(), at: now() };
     moved();
     for (const name in commands) firsthand[name] = guard(commands[name]);
     // Whoever kept the stub itself still reaches us.

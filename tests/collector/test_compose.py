@@ -42,8 +42,9 @@ def test_only_whole_line_comments_and_indentation_go():
 
 def test_without_a_build_the_stripped_source_is_served(static):
     assert compose(CORE, {}) == (
-        "(function () {'use strict';if ((window.fh || {}).track) return;var hooks = [];"
-        '(function (settings) {\ngo(settings);\n})({"global":"fh","events":"/e"});\n})();\n'
+        "(function () {'use strict';try {if ((window.fh || {}).track) return;var hooks = [];"
+        '(function (settings) {\ngo(settings);\n})({"global":"fh","events":"/e"});\n'
+        "} catch (e) {try {console.warn(e)} catch (e) {}}})();\n"
     )
 
 

@@ -174,7 +174,7 @@ async def test_marked_fields_are_match_keys_of_the_same_event_and_others_are_nev
     await page.click("text=go")
     [lead] = await arrived(site, page)
     assert lead["user"] == {"email": " ann@example.com", "country": "de", "gender": "m"}
-    assert "170" not in "".join(request.body for request in site.requests)
+    assert "+49 170" not in "".join(request.body for request in site.requests)
     assert "secret" not in "".join(request.body for request in site.requests)
 
 

@@ -2,7 +2,8 @@
 guard(banner)('usercentrics', ['UC_UI_INITIALIZED', 'UC_UI_CMP_EVENT', 'load'], async ({ detail }) => {
   const { __ucCmp, UC_UI } = window;
   const states = {};
-  let decided = /^(ACCEPT_ALL|DENY_ALL|SAVE)$/.test((detail || {}).type);
+  // ACCEPT_ALL, DENY_ALL, SAVE; the other types are about windows and links.
+  let decided = /_ALL$|^SAVE$/.test((detail || {}).type);
 
   function add(category, given) {
     states[category] = states[category] !== false && !!given;

@@ -42,13 +42,13 @@ guard(() => {
   for (const type of ['click', 'auxclick', 'submit']) on(window, type, happened);
 
   const views = new IntersectionObserver(
-    (entries) => {
+    guard((entries) => {
       for (const { intersectionRatio, intersectionRect, target } of entries) {
         if (intersectionRatio < 0.5 && intersectionRect.height < innerHeight / 2) continue;
         views.unobserve(target);
         told(target);
       }
-    },
+    }),
     { threshold: [0.1, 0.2, 0.3, 0.4, 0.5] }
   );
 
@@ -60,5 +60,5 @@ guard(() => {
     }
   }
   look();
-  new MutationObserver(look).observe(document, { childList: true, subtree: true });
+  new MutationObserver(guard(look)).observe(document, { childList: true, subtree: true });
 })();

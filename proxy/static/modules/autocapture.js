@@ -45,9 +45,7 @@ guard((settings) => {
     for (; percent >= DEPTHS[reached]; reached++) track('scroll', { percent_scrolled: DEPTHS[reached] });
   }
 
-  if (settings.outbound || settings.downloads) {
-    for (const type of ['click', 'auxclick']) on(window, type, clicked);
-  }
+  for (const type of ['click', 'auxclick']) on(window, type, clicked);
   if (settings.forms) on(window, 'submit', sent);
   if (settings.scroll) {
     on(window, 'scroll', () => {

@@ -13,7 +13,7 @@
  */
 guard((settings) => {
   const { assign } = Object;
-  let said = {};
+  const said = {};
 
   /** @returns {string | undefined} denied as soon as one is, granted when one is and none is denied */
   function both(one, other) {
@@ -22,7 +22,7 @@ guard((settings) => {
 
   function read(entry) {
     if (!entry || entry[0] !== 'consent' || entry[1] !== 'update' || !entry[2]) return;
-    said = assign({}, said, entry[2]);
+    assign(said, entry[2]);
     firsthand.consent({
       marketing: both(said.ad_storage, said.ad_user_data),
       personalization: said.ad_personalization,

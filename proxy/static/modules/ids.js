@@ -53,7 +53,9 @@ guard((settings) => {
     for (let i = 0; i < ttq.length; i++) if (ttq[i][0] === 'track') ttq[i] = ['track', ...tracked(ttq[i].slice(1))];
     calls.change(ttq, 'track', tracked);
     calls.intercept(ttq, 'instance', (instance) => function () {
-      return tiktok(instance.apply(this, arguments));
+      const one = instance.apply(this, arguments);
+      if (one) guard(tiktok)(one);
+      return one;
     });
     return ttq;
   }

@@ -9,7 +9,6 @@
  */
 guard((settings) => {
   const { fetch, URL } = window;
-  const { warn } = console;
 
   async function ask() {
     const answer = await fetch(new URL(settings.path, base), { credentials: 'omit' });
@@ -18,6 +17,10 @@ guard((settings) => {
     firsthand.consent(told);
   }
 
-  // A blocked request is no news: the strictest default stays.
-  ask().catch((error) => warn('region', error));
+  // A blocked request is a warning and no more: the strictest default stays.
+  ask().catch(
+    guard((error) => {
+      throw error;
+    })
+  );
 })(__SETTINGS__);

@@ -36,7 +36,11 @@
   }
 
   function release() {
-    for (const args of waiting.splice(0)) firsthand.track(...args);
+    try {
+      for (const args of waiting.splice(0)) firsthand.track(...args);
+    } catch (error) {
+      // Natives that the page broke; `guard` comes with the core, after this.
+    }
   }
   // Before the core's own listeners, which send what is there.
   addEventListener('pagehide', release, true);

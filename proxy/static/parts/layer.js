@@ -22,7 +22,7 @@ var readLayer = (name, read) => {
     layer = found;
     const { push } = layer;
     layer.push = function () {
-      readAll(arguments);
+      guard(readAll)(arguments);
       return push.apply(this, arguments);
     };
     readAll([].slice.call(layer));
