@@ -1,11 +1,15 @@
 """A platform is down for a day at 200 events a second, with the day compressed: what does everybody else notice?
 
-    python -m tests.bench.outage [--events 1000000] [--rate 1000] [--before 60]
+    python -m tests.bench.outage [--events 1000000] [--rate 1000] [--before 60] [--stored 0] [--catch-up 0]
 
 `firsthand serve` with a collector and a relay, two destinations on loopback stand-ins in a process of their own: `meta` goes
 down, `crm` (a webhook) stays well. A server reports events of some 900 bytes, fifty at a time, at `--rate` a second (five times 200
 by default); beside it a visitor posts single events and notes how long each answer takes. First both platforms are well
 for `--before` seconds, then `meta` answers 503 while `--events` events come in, then it is well again and catches up.
+
+A whole day is 17.28 million events, hours of posting. `--stored` of them are written to the log directly instead, a third before
+each third of the outage, by a process that is to the log what a further collector is; they go to `meta` alone. `--catch-up` ends
+the last part after so many seconds.
 
 What scales with the length of an outage is the disk and the time to catch up, both in proportion to the number of events;
 what must not scale is everything else, so it is shown by thirds of the outage.
@@ -27,7 +31,11 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from proxy.event import encode_json
+from proxy.clock import system_clock
+from proxy.config.settings import LogSettings
+from proxy.event import encode_json, replace
+from proxy.log.sqlite import SqliteLog
+from proxy.privacy.keys import Keyring
 from tests.bench.relay import events
 from tests.crash.service import Service
 from tests.crash.site import HEADERS
@@ -41,6 +49,9 @@ relay: {{process: own, backoff_max_s: 5}}
 limits: {{address_per_s: null, site_per_s: null}}
 data: data
 keys: ${{KEYS}}
+rules:
+  - {{send_to: [meta]}}
+  - {{when: {{event: purchase}}, send_to: [crm]}}
 ingest_keys: [an-ingest-key-of-the-outage-bench]
 destinations:
   meta: {{kind: meta, pixel_id: "123", access_token: token, base_url: "http://127.0.0.1:{platforms}", batch_size: 500}}
@@ -50,6 +61,25 @@ KEY = {"Authorization": "Bearer an-ingest-key-of-the-outage-bench"}
 ADMIN = {"Authorization": "Bearer an-admin-token-of-the-outage-bench"}
 A_POST = 50
 A_DAY = 200 * 86_400
+
+
+def store(folder: Path, keys: str, first: int, count: int) -> None:
+    """`count` page views of the last day into the log of a service that is running, as a collector of it would."""
+
+    async def run() -> None:
+        log = await SqliteLog.open(folder, Keyring.parse(keys), LogSettings(), system_clock)
+        some, now_ms = events(A_POST), system_clock()
+        for number in range(first, first + count, A_POST):
+            seen_ms = now_ms - 86_400_000 * (first + count - number) // count
+            await log.append(
+                [
+                    replace(event, id=f"d-{number + one:09d}", name="page_view", time=seen_ms)
+                    for one, event in enumerate(some)
+                ]
+            )
+        await log.close()
+
+    asyncio.run(run())
 
 
 def platforms(port: int, is_down: Any) -> None:
@@ -93,13 +123,18 @@ class Seen:
 class Outage:
     def __init__(self, service: Service, admin: int, rate: int) -> None:
         self._service, self._admin, self.rate = service, f"http://127.0.0.1:{admin}", rate
-        self._number = 0
+        self._number = self._stored = 0
         self._some = [json.loads(encode_json(event)) for event in events(A_POST)]
         self.event_bytes = len(encode_json(self._some[0]))
 
     async def status(self, http: aiohttp.ClientSession) -> dict[str, Any]:
         async with http.get(f"{self._admin}/status.json", headers=ADMIN) as answer:
             return await answer.json()
+
+    async def waiting(self, http: aiohttp.ClientSession) -> int:
+        """How many events `meta` has not had."""
+        shown = (await self.status(http))["destinations"]
+        return next(one["waiting"] for one in shown if one["name"] == "meta")
 
     async def stretch(self, name: str, count: int) -> Seen:
         """`count` events at the rate, with the visitor beside."""
@@ -115,6 +150,15 @@ class Outage:
         for pid, role in self._service.processes().items():
             seen.rss_mb[role] = _rss_mb(pid)
         return seen
+
+    async def store(self, count: int) -> None:
+        child = multiprocessing.get_context("spawn").Process(
+            target=store, args=(self._service.folder / "data", self._service.keys, self._stored, count)
+        )
+        child.start()
+        await asyncio.to_thread(child.join)
+        assert child.exitcode == 0
+        self._stored += count
 
     async def _report(self, http: aiohttp.ClientSession, seen: Seen) -> int:
         now_ms = time.time_ns() // 1_000_000
@@ -152,7 +196,7 @@ def _rss_mb(pid: int) -> float:
     return 0.0
 
 
-async def run(outage: Outage, is_down: Any, count: int, before_s: int) -> None:
+async def run(outage: Outage, is_down: Any, chosen: argparse.Namespace) -> None:
     rate = outage.rate
     async with aiohttp.ClientSession() as http:
         await outage.stretch("warming up", rate * 5)
@@ -160,24 +204,26 @@ async def run(outage: Outage, is_down: Any, count: int, before_s: int) -> None:
             f"{'':<22} {'p50 ms':>7} {'p99 ms':>8} {'failed':>7}   {'delay of crm':<24} RSS in MB at the end",
             flush=True,
         )
-        well = await outage.stretch("both well", rate * before_s)
+        well = await outage.stretch("both well", rate * chosen.before)
         print(well.line(), flush=True)
         start = (await outage.status(http))["log"]
         is_down.value = 1
         thirds = []
         for third in ("first", "second", "last"):
-            thirds.append(await outage.stretch(f"meta down, {third} third", count // 3))
+            await outage.store(chosen.stored // 3)
+            thirds.append(await outage.stretch(f"meta down, {third} third", chosen.events // 3))
             print(thirds[-1].line(), flush=True)
         shown = await outage.status(http)
         grown = (
             shown["log"]["used_bytes"] - start["used_bytes"]
         )  # the -wal file is not in it: 16 MB, however long it lasts
         stored = shown["log"]["events"] - start["events"]
-        waiting = next(one["waiting"] for one in shown["destinations"] if one["name"] == "meta")
+        waiting = left = await outage.waiting(http)
         is_down.value = 0
         began = time.monotonic()
-        while next(one["waiting"] for one in (await outage.status(http))["destinations"] if one["name"] == "meta"):
+        while left and not 0 < chosen.catch_up < time.monotonic() - began:
             await asyncio.sleep(0.5)
+            left = await outage.waiting(http)
         caught_up_s = time.monotonic() - began
     down = [answer for third in thirds for answer in third.answers_ms]
     ratio = statistics.median(down) / statistics.median(well.answers_ms)
@@ -186,8 +232,9 @@ async def run(outage: Outage, is_down: Any, count: int, before_s: int) -> None:
         f"disk: {grown / stored:.0f} bytes an event of {outage.event_bytes}: {grown / stored / outage.event_bytes:.2f} times its size"
     )
     print(f"  a day at 200/s, {A_DAY / 1e6:.2f} M events: {grown / stored * A_DAY / 1e9:.1f} GB")
-    print(f"caught up with {waiting:,} events in {caught_up_s:.0f} s: {waiting / caught_up_s:,.0f} events/s")
-    print(f"  a day at 200/s while 200/s come in: {A_DAY / (waiting / caught_up_s - 200) / 3600:.1f} hours")
+    speed = (waiting - left) / caught_up_s
+    print(f"caught up with {waiting - left:,} of {waiting:,} events in {caught_up_s:.0f} s: {speed:,.0f} events/s")
+    print(f"  a day at 200/s while 200/s come in: {A_DAY / (speed - 200) / 3600:.1f} hours")
 
 
 def main() -> None:
@@ -195,6 +242,8 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rate", type=int, default=1000)
     parser.add_argument("--before", type=int, default=60, help="seconds")
+    parser.add_argument("--stored", type=int, default=0, help="events more, written to the log directly")
+    parser.add_argument("--catch-up", type=int, default=0, help="seconds; 0: until nothing waits")
     chosen = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     is_down, port, admin = context.Value("i", 0), free_port(), free_port()
@@ -215,7 +264,7 @@ def main() -> None:
 async def _whole(service: Service, admin: int, is_down: Any, chosen: argparse.Namespace) -> None:
     try:
         await service.start()
-        await run(Outage(service, admin, chosen.rate), is_down, chosen.events, chosen.before)
+        await run(Outage(service, admin, chosen.rate), is_down, chosen)
         await service.stop()
     finally:
         if service.process is not None and service.process.returncode is None:

@@ -27,9 +27,9 @@ class Service:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.port = folder, port
         self.process: asyncio.subprocess.Process | None = None
-        self._keys = generate_key()
+        self.keys = generate_key()
         searched = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        self._env = {**os.environ, "KEYS": self._keys, "PYTHONPATH": searched}
+        self._env = {**os.environ, "KEYS": self.keys, "PYTHONPATH": searched}
         self._log = (folder / "serve.log").open("ab")
 
     @property
@@ -112,7 +112,7 @@ class Service:
 
     async def stored(self) -> list[str]:
         """Ids of all events in the log, in its order."""
-        view = await LogView.open(self.folder / "data", Keyring.parse(self._keys))
+        view = await LogView.open(self.folder / "data", Keyring.parse(self.keys))
         try:
             rows = await view.rows("SELECT seq, CAST(key AS BLOB), CAST(body AS BLOB) FROM event ORDER BY seq")
             events = [view.sealing.event(key, body) for _, key, body in rows]
