@@ -88,7 +88,7 @@ class SlowLog:
         self.asked = asyncio.Event()
         self.durable = asyncio.Event()
 
-    async def append(self, events, proofs=()):
+    async def append(self, events, proofs=(), refusals=()):
         self.asked.set()
         await self.durable.wait()
         return len(events)
@@ -380,7 +380,7 @@ async def test_a_log_that_fails_in_another_way_than_announced_answers_500_withou
         def is_erased(self, visitor):
             return False
 
-        async def append(self, events, proofs=()):
+        async def append(self, events, proofs=(), refusals=()):
             raise RuntimeError("a secret of the implementation")
 
     site = await start(the_log=Broken())

@@ -173,7 +173,7 @@ class HeldLog:
     def __init__(self):
         self.may, self.asked = asyncio.Event(), asyncio.Event()
 
-    async def append(self, events, proofs=()):
+    async def append(self, events, proofs=(), refusals=()):
         self.asked.set()
         await self.may.wait()
         return len(events)
@@ -233,8 +233,8 @@ async def test_stopping_waits_for_the_answer_under_way(start, dial):
 
 async def test_a_client_that_goes_away_does_not_lose_its_event(start, dial, log, stored):
     class Slow(HeldLog):
-        async def append(self, events, proofs=()):
-            await super().append(events, proofs)
+        async def append(self, events, proofs=(), refusals=()):
+            await super().append(events, proofs, refusals)
             count = await log.append(events)
             done.set()
             return count

@@ -37,7 +37,7 @@ async def test_it_is_alive_but_not_ready_while_the_log_takes_nothing(site, log, 
 
 async def test_a_log_that_cannot_be_read_is_not_ready(clock):
     class Unreadable:
-        async def append(self, events, proofs=()):
+        async def append(self, events, proofs=(), refusals=()):
             return len(events)
 
         async def stats(self):
