@@ -25,6 +25,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from proxy.collector.compose import compose, told as settings_of
 from proxy.config.modules import Module
 from proxy.config.tracker import TrackerSettings
+from tests.chromium import Answers, until
 
 CHROMIUM = Path("/usr/bin/chromium")
 LAUNCH_ARGS = (
@@ -45,6 +46,10 @@ class Request:
     @property
     def envelope(self) -> dict[str, Any]:
         return json.loads(self.body)
+
+    @property
+    def by_beacon(self) -> bool:
+        return self.headers.get("Content-Type") == "text/plain"  # fetch adds a charset
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -68,7 +73,7 @@ class Site:
     requests: list[Request] = field(default_factory=list)
     default: dict[str, str] = field(default_factory=dict)  # what `/consent` says counts before a decision
     asked: list[dict[str, str]] = field(default_factory=list)  # headers of requests for that
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    answers: Answers | None = None  # of the profile that the fixtures opened
 
     def url(self, path: str = "/", host: str = "www.shop.example") -> str:
         return f"http://{host}:{self.port}{path}"
@@ -82,17 +87,28 @@ class Site:
     def names(self) -> list[str]:
         return [event["name"] for event in self.accepted]
 
-    async def until(self, claim: Callable[[], bool]) -> None:
-        """Waits until `claim()` holds; looked at after every request."""
-        async with self.changed:
-            try:
-                await asyncio.wait_for(self.changed.wait_for(claim), timeout=8)
-            except TimeoutError:
-                seen = [(request.status, [event["name"] for event in request.events]) for request in self.requests]
-                pytest.fail(f"never came true; requests so far: {seen}")
+    async def until(self, claim: Callable[[], bool | Awaitable[bool]]) -> None:
+        """Waits until `claim()` holds."""
+        await until(claim, lambda: [(request.status, request.body[:200]) for request in self.requests])
 
     async def until_names(self, *names: str) -> None:
+        """Waits until exactly these events have been answered."""
         await self.until(lambda: sorted(self.names) == sorted(names))
+
+    async def until_read(self, *names: str) -> None:
+        """Waits until exactly these events have been answered and the page knows: it may be left, time may go on."""
+        await self.until_names(*names)
+        await self.until(lambda: self.answers.read >= sum(not request.by_beacon for request in self.requests))
+
+    async def until_in_time(self, page: Page, claim: Callable[[], bool]) -> None:
+        """Waits until `claim()` holds, and lets a second pass on the page each time it does not."""
+
+        async def look() -> bool:
+            if not claim():
+                await page.clock.run_for(1000)
+            return claim()
+
+        await self.until(look)
 
     def page(self, before: str = "", *, src: str | None = None, attributes: str = "async") -> str:
         """A page with the stub, some inline script, and the tracker."""
@@ -106,9 +122,7 @@ class Site:
         if request.path == "/e":
             return await self.collect(request)
         if request.path == "/consent":
-            async with self.changed:
-                self.asked.append(dict(request.headers))
-                self.changed.notify_all()
+            self.asked.append(dict(request.headers))
             await self.open.wait()
             allowed = {"Access-Control-Allow-Origin": request.headers.get("Origin", "null")}
             return web.json_response({"default": self.default}, headers=allowed)
@@ -139,9 +153,7 @@ class Site:
             "Access-Control-Expose-Headers": "Retry-After",
             "Set-Cookie": "_fh=visitor; Path=/; HttpOnly; SameSite=Lax",
         }
-        async with self.changed:
-            self.requests.append(Request(request.method, dict(request.headers), body, status))
-            self.changed.notify_all()
+        self.requests.append(Request(request.method, dict(request.headers), body, status))
         return web.Response(status=status, headers=origin | headers)
 
 
@@ -177,9 +189,10 @@ async def site() -> AsyncIterator[Site]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+async def context(browser: Browser, site: Site) -> AsyncIterator[BrowserContext]:
     """A fresh profile. No test may end with an error that reached a page's `window.onerror`."""
     context = await browser.new_context()
+    site.answers = Answers(context)
     errors: list[str] = []
     context.on("weberror", lambda error: errors.append(str(error.error)))
     yield context

@@ -12,6 +12,7 @@ from proxy.config.modules import Module
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 GRANT = "firsthand('consent', {marketing: true, analytics: true})"
+NOT_SOON = {"Retry-After": "3600"}
 TRACES = "[document.cookie, ...Object.keys(localStorage), ...Object.keys(sessionStorage)].join()"
 MINUTE_MS = 60_000
 
@@ -104,7 +105,7 @@ async def test_at_most_fifty_events_wait_and_the_landing_is_one_of_them(site, pa
 
 
 async def test_withdrawal_stops_at_once_and_empties_the_retry_queue(site, page):
-    site.replies.append((503, {}))
+    site.replies.append((503, NOT_SOON))
     site.pages["*"] = site.page("firsthand('consent', {marketing: true, analytics: true})")
     await page.goto(site.url("/"))
     await page.wait_for_function("localStorage.firsthand_queue")
@@ -118,7 +119,7 @@ async def test_withdrawal_stops_at_once_and_empties_the_retry_queue(site, page):
 
 
 async def test_kept_events_go_out_with_the_consent_of_then_and_every_refusal_since(site, page):
-    site.replies.append((503, {}))
+    site.replies.append((503, NOT_SOON))
     site.pages["*"] = site.page("firsthand('consent', {marketing: true, analytics: true})")
     await page.goto(site.url("/first"))
     await page.wait_for_function("localStorage.firsthand_queue")

@@ -138,7 +138,8 @@ async def test_a_button_says_its_event_with_its_data_and_id(declaring, body, pag
 async def test_forms_speak_when_sent_and_elements_that_came_later_when_seen_or_clicked(declaring, body, page):
     body(
         '<form data-fh-track="lead" data-fh-value="1"><input><button>go</button></form>'
-        '<div style="height: 3000px"></div><p id=end data-fh-track="read" data-fh-on="visible">end</p>'
+        '<div style="height: 3000px"></div><p id=end data-fh-track="read" data-fh-on="visible">end</p>',
+        f"{GRANT}{STAY} window.told = []; window.firsthandConfig = {{before(event) {{ told.push(event.name) }}}};",
     )
     await opened(declaring, page)
     await page.click("input")
@@ -147,9 +148,9 @@ async def test_forms_speak_when_sent_and_elements_that_came_later_when_seen_or_c
         "document.body.insertAdjacentHTML('afterbegin', '<i data-fh-track=late_seen data-fh-on=visible>x</i><u data-fh-track=late>y</u>')"
     )
     await page.click("u")
-    await declaring.until(lambda: "lead" in declaring.names)
+    await page.wait_for_function("told.includes('late_seen')")
     await page.evaluate("document.querySelector('#end').scrollIntoView()")
-    await page.wait_for_function("scrollY > 1000")
+    await page.wait_for_function("told.includes('read')")
     await page.evaluate("scrollTo(0, 0); new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
     await page.evaluate("document.querySelector('#end').scrollIntoView()")
     await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.chromium import stop_clock
+
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 GRANT = "firsthand('consent', {marketing: true, analytics: true})"
@@ -28,6 +30,7 @@ async def test_a_load_counts_once_and_says_where_the_visitor_came_from(granted, 
     site.pages["/from"] = '<!doctype html><a href="/to?x=1">to</a>'
     await page.goto(site.url("/from"))
     await page.click("a")
+    await page.wait_for_url("**/to?x=1")
     [view] = await views(site, page, "/to?x=1")
     assert view["page"]["referrer"] == site.url("/from")
     assert view["page"]["title"] == "Shop"
@@ -89,11 +92,12 @@ async def test_titles_stay_with_their_pages_when_they_change_quickly_or_the_page
 
 async def test_a_page_restored_from_the_back_forward_cache_counts_again(granted, site, page):
     await page.goto(site.url("/a"))
-    await site.until_names("page_view")
+    await site.until_read("page_view")
     await page.evaluate("window.alive = true")
     await page.goto(site.url("/b"))
-    await site.until_names("page_view", "page_view")
+    await site.until_read("page_view", "page_view")
     await page.evaluate("setTimeout(() => history.back(), 0)")
+    await page.wait_for_url("**/a", wait_until="commit")
     await site.until_names(*["page_view"] * 3)
     assert await page.evaluate("window.alive") is True, "loaded anew: this browser cannot show the claim"
     await views(site, page, "/a", "/b", "/a")
@@ -124,7 +128,9 @@ async def test_a_prerendered_page_neither_counts_nor_sends_until_it_is_shown(gra
 
 async def test_a_view_counted_by_hand_right_after_the_automatic_one_is_the_same_view(site, page):
     site.pages["*"] = site.page(GRANT + ";firsthand('page', {title: 'By hand'})")
+    await stop_clock(page)  # half a second later it would be another one
     await page.goto(site.url("/"))
+    await page.clock.run_for(100)
     [view] = await views(site, page, "/")
     assert view["page"]["title"] == "By hand"
 
