@@ -64,6 +64,22 @@ async def test_an_event_whose_tab_closed_before_the_answer_came_is_sent_again_an
     assert sorted(site.names) == ["PageView", "PageView", "Purchase"]
 
 
+async def test_what_is_sent_before_the_first_answer_makes_one_visitor_with_one_fbp(site, context):
+    """Two requests without a cookie, side by side: the page's, and the beacon of its end."""
+    answers = site.world.edge.hold()
+    page = await context.new_page()
+    await page.goto(site.url("/"))
+    await site.until(lambda: len(site.posts) == 1)
+    await page.evaluate("firsthand('track', 'lead')")
+    await close(page)
+    await site.until(lambda: len(site.posts) == 2)
+    answers.set()
+    rows = await site.until_relayed("PageView", "Lead")
+    assert not any("Cookie" in request.headers for request in site.posts)
+    assert len({row["user_data"]["fbp"] for row in rows}) == 1
+    assert len({event.visitor.id for event in await site.logged()}) == 1
+
+
 async def test_what_happens_offline_arrives_once_when_the_network_is_back(site, page, context):
     await page.goto(site.url("/"))
     await site.until_relayed("PageView")

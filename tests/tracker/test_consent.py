@@ -56,6 +56,21 @@ async def test_a_grant_after_a_refusal_does_not_bring_back_what_was_refused(site
     await site.until_names("purchase")
 
 
+async def test_what_a_failing_server_did_not_take_before_a_refusal_is_not_sent_after_a_new_grant(site, page):
+    site.pages["*"] = site.page(GRANT)
+    site.open.clear()
+    site.replies.extend([(503, {"Retry-After": "0"})] * 2)
+    async with page.expect_request("**/e"):
+        await page.goto(site.url("/"))
+    await page.evaluate("firsthand('consent', {marketing: false, analytics: false})")
+    site.open.set()
+    # The view, the refusal, and the refusal once more, which says that the view's answer has been read.
+    await site.until(lambda: len(site.requests) == 3)
+    await page.evaluate(f"{GRANT}; firsthand('track', 'purchase')")
+    await site.until(lambda: "purchase" in site.names)
+    assert site.names == ["purchase"]
+
+
 async def test_refusing_one_purpose_while_the_other_is_open_keeps_waiting(site, page):
     await page.goto(site.url("/"))
     await page.evaluate("firsthand('consent', {marketing: false}); firsthand('track', 'lead')")

@@ -155,6 +155,27 @@ async def test_hidden_and_pagehide_together_send_once(granted, site, page):
     assert sorted(site.names) == ["after", "page_view", "scroll"]
 
 
+async def test_a_page_that_is_hidden_sends_by_beacon_and_keeps_what_has_no_answer(granted, site, page):
+    """On a phone nothing may come after it: no pagehide, no answer."""
+    await page.clock.install(time=1_790_000_000)
+    await page.clock.pause_at(1_790_000_001)
+    site.open.clear()
+    await page.goto(site.url("/"))
+    async with page.expect_request("**/e"):
+        await page.clock.run_for(100)
+    async with page.expect_request("**/e"):
+        await page.evaluate(
+            "firsthand('track', 'scroll'); Object.defineProperty(document, 'hidden', {get: () => true});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+    assert await page.evaluate(STORED) == "page_view"
+    site.open.set()
+    await site.until_names("page_view", "scroll")
+    [beacon] = [request for request in site.requests if request.events[0]["name"] == "scroll"]
+    assert beacon.headers["Content-Type"] == "text/plain"
+    await page.wait_for_function("!localStorage.firsthand_queue")
+
+
 async def test_beacons_are_cut_to_48_kib_and_what_they_refuse_goes_by_fetch(granted, site, page):
     await stop_clock(page)
     await page.goto(site.url("/"))

@@ -152,6 +152,17 @@ async def test_without_cookies_and_storage_events_still_arrive(granted, site, pa
     await site.until_names("page_view", "page_view")
 
 
+async def test_a_browser_that_lets_nobody_talk_between_tabs_is_no_obstacle(granted, site, page):
+    """Firefox with cookies blocked, a frame without an origin."""
+    await page.add_init_script(
+        "window.BroadcastChannel = function () { throw new DOMException('no', 'SecurityError') }"
+    )
+    await page.goto(site.url("/"))
+    await site.until_names("page_view")
+    await page.evaluate("firsthand('track', 'scroll'); dispatchEvent(new Event('pagehide'))")
+    await site.until_names("page_view", "scroll")
+
+
 async def test_without_crypto_ids_are_still_version_7(granted, site, page):
     await page.add_init_script("Object.defineProperty(window, 'crypto', {value: undefined})")
     await page.goto(site.url("/"))

@@ -68,6 +68,14 @@ async def test_a_hash_counts_when_it_is_a_route_and_not_when_it_is_an_anchor(gra
     await views(site, page, "/", "/#/cart")
 
 
+async def test_a_router_that_keeps_popstate_to_itself_hides_no_route_of_a_hash(site, page):
+    keep = "addEventListener('popstate', (event) => event.stopImmediatePropagation(), true)"
+    site.pages["*"] = site.page(f"{GRANT}; {keep}")
+    await page.goto(site.url("/"))
+    await page.evaluate("new Promise(done => { addEventListener('hashchange', done); location.hash = '#/cart' })")
+    await views(site, page, "/", "/#/cart")
+
+
 async def test_a_title_set_just_after_the_navigation_is_the_one_sent(granted, site, page):
     await page.goto(site.url("/"))
     await site.until_names("page_view")
