@@ -71,11 +71,12 @@ def record(config: Config) -> Iterator[str]:
     yield ""
     yield "| Data | Holds | Deleted after |"
     yield "|---|---|---|"
-    keeps = settings.log
-    proofs = f"{keeps.consent_days:g} days" if settings.consent.log else "not written"
+    keeps, consent = settings.log, settings.consent
+    proof = f"{_PROOF}, cookies of the banner: {', '.join(consent.receipts)}" if consent.receipts else _PROOF
+    proofs = f"{keeps.consent_days:g} days" if consent.log else "not written"
     yield f"| Events | {_EVENT} | {keeps.retention_days:g} days |"
     yield f"| Dead letters | events a destination refused, with its words | {keeps.dead_days:g} days |"
-    yield f"| Proofs of consent | {_PROOF} | {proofs} |"
+    yield f"| Proofs of consent | {proof} | {proofs} |"
     yield "| Consent taken back | a digest of the visitor id, the purposes | with the events from before |"
     yield f"| Erased visitors | a digest of the visitor id | {keeps.erased_days:g} days |"
     yield ""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from proxy.clock import Clock
 from proxy.collector.bots import Sign, is_crawler
 from proxy.collector.client_ip import TrustedProxies
+from proxy.collector.decisions import Decisions
 from proxy.collector.limits import Limits, TooMany
 from proxy.collector.origin import Origins
 from proxy.collector.pipeline import Rulebook, collect
@@ -19,7 +20,7 @@ from proxy.collector.visit import Headers, Manner, Visit, address_of, manner_of
 from proxy.collector.whereabouts import Whereabouts
 from proxy.config.load import Config
 from proxy.errors import LogUnavailable
-from proxy.event import Client, Consent, Event, Page, Purpose, replace
+from proxy.event import Client, Consent, Event, Page, replace
 from proxy.identity.cookie_domain import CookieDomain, cookie_domain
 from proxy.identity.identity import Identity, advance, read, reset, revoked, set_cookies
 from proxy.identity.keeping import FBC, FBP, keeping
@@ -27,10 +28,8 @@ from proxy.identity.touches import Evidence
 from proxy.identity.visitor import VisitorCookie
 from proxy.log.base import EventLog
 from proxy.observe.metrics import cookies_rejected
-from proxy.privacy.consent import effective, may_identify, signalled, withdraws_identity
+from proxy.privacy.consent import effective
 from proxy.privacy.keys import Keyring
-from proxy.privacy.proof import Proof, due, proof
-from proxy.privacy.refusal import Refusal, taken_back
 from proxy.privacy.scrub import scrubber
 from proxy.privacy.terms import TermsByRegion
 from proxy.wire import Parsed
@@ -57,10 +56,9 @@ class Reception:
         self._keyring = keyring
         self._codec = VisitorCookie(keyring)
         self._keep = keeping(settings)
-        self._writes_proof = settings.consent.log
-        self._version = config.version
         self._where = Whereabouts(settings.consent, self.proxies)
         self.terms = TermsByRegion(settings.consent)
+        self._decisions = Decisions(config, self.terms)
         self._is_erased = log.is_erased
         self._book = Rulebook(
             settings=settings,
@@ -104,7 +102,8 @@ class Reception:
             return too_many
         if manner.forwarded_scheme and peer in self.proxies:
             scheme = manner.forwarded_scheme
-        identity = read(headers.get("Cookie") or "", self._codec, self._keep, received_ms)
+        cookies = headers.get("Cookie") or ""
+        identity = read(cookies, self._codec, self._keep, received_ms)
         if identity.sent:
             self._count_unusable(identity)
         return Visit(
@@ -119,6 +118,7 @@ class Reception:
             has_dnt=manner.has_dnt,
             is_erased=identity.kept is not None and self._is_erased(identity.kept.visitor.id),
             origin=headers.get("Origin"),
+            cookies=cookies,
             identity=identity,
             mint=self.mint,
         )
@@ -143,7 +143,7 @@ class Reception:
             keep=self._keep,
             via=via,
         )
-        if (refusal := self._refusal(visit)) is not None:
+        if (refusal := self._decisions.refusal(visit)) is not None:
             storing = self.store.keep((), "browser", refusal=refusal)
             await asyncio.wait([storing.known])
             try:
@@ -198,43 +198,13 @@ class Reception:
         if visit.is_erased:
             visit.identity = revoked(visit.identity)
         elif not visit.is_trusted:
-            refusal = self._refusal(visit)
-            decided = self._proof(visit) if self._writes_proof else None
+            refusal, decided = self._decisions.refusal(visit), self._decisions.proof(visit)
         cookies = [] if visit.is_trusted else self._cookies(visit)
         left = Left(dropped, parsed.refused, parsed.ignored, visit.removed)
         if kept or decided is not None or refusal is not None:
             return cookies, self.store.keep(kept, visit.source, left, decided, refusal)
         self.store.count(left)
         return cookies, None
-
-    def _refusal(self, visit: Visit) -> Refusal | None:
-        """What a visitor we know takes back. Nothing of it is told twice: the answer's cookie remembers it, or goes."""
-        kept, consent = visit.identity.kept, visit.identity.consent
-        if kept is None or consent is None or not (may_identify(consent) or withdraws_identity(consent)):
-            return None
-        signals: frozenset[Purpose] = frozenset()
-        if visit.has_gpc or visit.has_dnt:
-            signals = signalled(self.terms.of(visit.client.region), gpc=visit.has_gpc, dnt=visit.has_dnt)
-        purposes = taken_back(kept.consent, consent, visit.received_ms, signals)
-        return Refusal(kept.visitor.id, purposes) if purposes else None
-
-    def _proof(self, visit: Visit) -> Proof | None:
-        """What is to be written down of the visitor's decision; the cookie of the answer remembers it."""
-        identity = visit.identity
-        if identity.visitor is None or (logged := due(identity.consent, identity.logged, visit.received_ms)) is None:
-            return None
-        assert identity.consent is not None
-        visit.identity = replace(identity, logged=logged)
-        return proof(
-            identity.consent,
-            visitor=identity.visitor.id,
-            now_ms=visit.received_ms,
-            config=self._version,
-            origin=visit.origin,
-            ip=visit.client.ip,
-            user_agent=visit.client.user_agent,
-            region=visit.client.region,
-        )
 
     def _handed(self, text: str, now_ms: int) -> Identity:
         """`text`: a visitor's `Cookie` header, or the value of the visitor cookie alone, which has no `=` in it."""

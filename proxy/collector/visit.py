@@ -40,6 +40,7 @@ class Visit(msgspec.Struct, kw_only=True):
     has_dnt: bool = False  # DNT: 1
     is_erased: bool = False  # its visitor cookie is of somebody whose data was erased
     origin: str | None = None  # of the page, as the browser states it
+    cookies: str = ""  # as the browser sent them
     identity: Identity = Identity()
     handed: Mapping[str, Identity] = {}  # by event id, from cookies that a server hands on
     landing: Landing | None = None

@@ -59,4 +59,6 @@ def _line(stored: StoredProof) -> str:
         return f"{at}  {stored.visitor}  the key that opens this entry is gone"
     states = " ".join(f"{purpose}={getattr(proof, purpose)}" for purpose in Purpose)
     where = " ".join(text for text in (proof.host, proof.network, proof.browser, proof.region) if text)
-    return printable(f"{at}  {stored.visitor}  {states}  from {proof.source}, configuration {proof.config}  {where}")
+    receipts = "".join(f"  with {name}" for name in proof.receipts)
+    source = f"from {proof.source}, configuration {proof.config}"
+    return printable(f"{at}  {stored.visitor}  {states}  {source}  {where}{receipts}")

@@ -13,6 +13,7 @@ from proxy.privacy.region import RegionName
 
 State = Literal["granted", "denied"]
 Signal = Literal["refuse_sale", "refuse_marketing", "ignore"]
+CookieName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$")]
 Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 
@@ -45,6 +46,8 @@ class ConsentSettings(Section):
     """What `Sec-GPC: 1` refuses, whatever else was said: refuse_sale, refuse_marketing or ignore."""
     log: bool = True
     """Write down what visitors decide, as proof: once per change, encrypted. Kept for `log.consent_days`."""
+    receipts: Annotated[tuple[CookieName, ...], Field(max_length=4)] = ()
+    """Cookies in which your banner keeps its own record, stored with the proof: `[euconsent-v2, OptanonConsent]`."""
     gpc_last_update: date | None = None
     """The day you began to honour it (2026-11-23): `lastUpdate` in /.well-known/gpc.json."""
     dnt: Signal = "ignore"

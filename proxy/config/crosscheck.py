@@ -39,6 +39,9 @@ def faults(settings: Settings) -> list[Fault]:
             Keyring.parse(settings.keys.get_secret_value())
         except ValueError as error:
             found.append(Fault(("keys",), str(error)))
+    if settings.cookie.name in settings.consent.receipts:
+        where = ("consent", "receipts", settings.consent.receipts.index(settings.cookie.name))
+        found.append(Fault(where, "is our own visitor cookie", "name the cookie of your consent banner"))
     for code, host in leading_away(settings.redirects, settings.site.origins, settings.site.redirect_hosts):
         advice = "add it to site.redirect_hosts if you mean to send visitors there"
         found.append(Fault(("redirects", code), f"{host} is none of the site's hosts", advice))

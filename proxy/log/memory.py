@@ -134,9 +134,7 @@ class MemoryLog:
 
     async def revoke(self, visitors: Sequence[str]) -> None:
         self._revoked.update(dict.fromkeys(visitors, self._clock()))
-        self.proofs = [
-            replace(one, network=None, browser=None) if one.visitor in visitors else one for one in self.proofs
-        ]
+        self.proofs = [one.without_traces() if one.visitor in visitors else one for one in self.proofs]
 
     def is_erased(self, visitor: str) -> bool:
         return visitor in self._revoked

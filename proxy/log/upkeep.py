@@ -105,7 +105,7 @@ def erase(database: sqlite3.Connection, seqs: Sequence[int]) -> int:
 
 
 def revoke(database: sqlite3.Connection, sealing: Sealing, visitors: Sequence[int], now_ms: int) -> None:
-    """Remember that these visitors were erased; their proofs of consent lose network and browser."""
+    """Remember that these visitors were erased; their proofs of consent lose what leads to them."""
     database.execute("PRAGMA secure_delete=ON")
     try:
         for visitor in visitors:
@@ -113,7 +113,7 @@ def revoke(database: sqlite3.Connection, sealing: Sealing, visitors: Sequence[in
             kept = database.execute("SELECT id, body FROM consent WHERE visitor = ?", (visitor,)).fetchall()
             for number, body in kept:
                 if (proof := sealing.opened_proof(visitor, body)) is not None:
-                    bare = sealing.proof_body(visitor, replace(proof, network=None, browser=None))
+                    bare = sealing.proof_body(visitor, proof.without_traces())
                     database.execute("UPDATE consent SET body = ? WHERE id = ?", (bare, number))
     finally:
         database.execute("PRAGMA secure_delete=FAST")

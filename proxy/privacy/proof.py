@@ -9,13 +9,14 @@ about.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from urllib.parse import urlsplit
 
 import msgspec
 
 from proxy.clock import DAY_MS
-from proxy.event import Consent, ConsentState
+from proxy.event import Consent, ConsentState, replace
 from proxy.identity.address import network_of
 from proxy.identity.browsers import browser_family
 from proxy.privacy.consent import BY_DEFAULT, BY_DNT, BY_GPC, BY_MEMORY
@@ -26,6 +27,10 @@ AGAIN_MS = 180 * DAY_MS
 UNNAMED = "api"
 """The source of a decision whose sender does not name one."""
 
+RECEIPT_CHARS = 4_000
+"""Of one cookie: a TC string has some 500, with every vendor of the list 1,500."""
+
+_NO_RECEIPTS: Mapping[str, str] = {}
 _LETTERS = {ConsentState.GRANTED: "g", ConsentState.DENIED: "d", ConsentState.UNKNOWN: "u"}
 
 
@@ -43,6 +48,11 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     network: str | None = None  # the address, cut to /24 or /48
     browser: str | None = None  # its family, such as Firefox
     region: str | None = None  # whose default would have held, such as DE or US-CA, where that is known
+    receipts: dict[str, str] = {}  # the banner's own record, by cookie: a TC string, the id of a consent
+
+    def without_traces(self) -> Proof:
+        """What is left when the visitor is erased: what was decided, when and where, and nothing that leads to them."""
+        return replace(self, network=None, browser=None, receipts={})
 
 
 class Logged(msgspec.Struct, frozen=True, array_like=True):
@@ -77,8 +87,9 @@ def proof(
     ip: str | None,
     user_agent: str | None,
     region: str | None = None,
+    receipts: Mapping[str, str] = _NO_RECEIPTS,
 ) -> Proof:
-    """`origin`: of the page, as the browser states it."""
+    """`origin`: of the page, as the browser states it. `receipts`: checked already."""
     return Proof(
         at=now_ms,
         visitor=visitor,
@@ -93,6 +104,7 @@ def proof(
         network=None if ip is None else network_of(ip),
         region=region,
         browser=browser_family(user_agent),
+        receipts=dict(receipts),
     )
 
 

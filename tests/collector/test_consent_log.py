@@ -77,6 +77,27 @@ async def test_what_a_server_states_is_its_own_record(site, log):
     assert log.proofs == []
 
 
+async def test_the_banners_own_record_is_kept_with_it_where_its_cookie_is_named(start, log):
+    site = await start("consent: {receipts: [euconsent-v2, OptanonConsent]}")
+    sent = "session=secret; euconsent-v2=CQ1fZ.YAAAA; OptanonConsent=isGpcEnabled=0&groups=C0001:1; euconsent-v2=other"
+    await site.post(body(), headers={"Cookie": sent})
+    (proof,) = log.proofs
+    assert proof.receipts == {"euconsent-v2": "CQ1fZ.YAAAA", "OptanonConsent": "isGpcEnabled=0&groups=C0001:1"}
+
+
+@pytest.mark.parametrize("value", ["", "C" * 4_001, "C\u00e9"])
+async def test_a_record_that_is_cut_or_no_plain_text_is_left_out(start, log, value):
+    site = await start("consent: {receipts: [euconsent-v2]}")
+    await site.post(body(), headers={"Cookie": f"euconsent-v2={value}"})
+    (proof,) = log.proofs
+    assert proof.receipts == {}
+
+
+async def test_nobody_looks_at_it_otherwise(site, log):
+    await site.post(body(), headers={"Cookie": "euconsent-v2=CQ1fZ"})
+    assert log.proofs[0].receipts == {}
+
+
 async def test_it_can_be_turned_off(start, log):
     site = await start("consent: {log: false}")
     await site.post(body())

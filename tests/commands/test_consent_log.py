@@ -32,6 +32,7 @@ def config(tmp_path):
             network="198.51.100.0/24",
             browser="Firefox",
             region="US-CA",
+            receipts={"euconsent-v2": "CQ1fZ"},
         )
 
     async def fill():
@@ -56,6 +57,7 @@ def test_it_shows_who_by_digest_what_and_whence(config):
     assert len(lines) == 3
     assert "marketing=granted analytics=granted personalization=granted sale=unknown" in lines[0]
     assert "configuration c0ffee  www.shop.example 198.51.100.0/24 Firefox" in lines[0]
+    assert "with euconsent-v2" in lines[0]
     assert "v_ann" not in "".join(lines)
     assert "\x1b" not in "".join(lines)
     assert lines[0].split()[1] == lines[2].split()[1] != lines[1].split()[1]
@@ -87,4 +89,5 @@ def test_json_has_one_object_a_line(config):
         "network": "198.51.100.0/24",
         "browser": "Firefox",
         "region": "US-CA",
+        "receipts": {"euconsent-v2": "CQ1fZ"},
     }

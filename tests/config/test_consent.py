@@ -32,3 +32,10 @@ def test_three_headers_are_one_too_many(faults, site):
 def test_a_region_header_without_a_trusted_proxy_is_warned_about(read, site):
     found = read(f"{site}consent: {{regions: auto, region_header: CF-IPCountry}}\n").warnings
     assert any(warning.startswith("consent.region_header: has no effect") for warning in found)
+
+
+def test_the_banners_record_is_not_in_our_own_cookie(faults, site):
+    (fault,) = faults(f"{site}consent: {{receipts: [euconsent-v2, _fh]}}\n")
+    assert "consent.receipts[1]: is our own visitor cookie" in fault
+    assert faults(f"{site}consent: {{receipts: ['a b']}}\n")
+    assert faults(f"{site}consent: {{receipts: [a, b, c, d, e]}}\n")

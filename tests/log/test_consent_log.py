@@ -21,6 +21,7 @@ PROOF = Proof(
     host="www.shop.example",
     network="198.51.100.0/24",
     browser="Firefox",
+    receipts={"euconsent-v2": "CQ1fZ.YAAAA"},
 )
 
 
