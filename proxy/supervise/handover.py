@@ -6,10 +6,13 @@ Names and types in it may only grow: the program that reads it is a newer one.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import msgspec
@@ -18,6 +21,8 @@ from proxy.supervise.channel import Role
 
 _NOTE = "FIRSTHAND_HANDOVER"
 _HELD_BACK = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
+_LAST_S = 1.0
+"""For a thread that has nothing more to do."""
 
 
 class Heir(msgspec.Struct, frozen=True):
@@ -50,9 +55,29 @@ def received() -> Handover | None:
     return handover
 
 
-def become(handover: Handover) -> NoReturn:
-    """The same command line, as it is installed now. Signals that come from now on wait for it."""
+async def hold_back_signals() -> None:
+    """To be called last before `become`: those that came so far have been heard on return, those that come from now on
+    wait for the next program. The kernel would give them to any other thread, which dies with what it has heard."""
+    loop = asyncio.get_running_loop()
+    await loop.shutdown_default_executor()
+    deadline = loop.time() + _LAST_S
+    while _threads() > 1 and loop.time() < deadline:  # noqa: ASYNC110 - nothing tells when the last one is gone
+        await asyncio.sleep(0.001)
     signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+    for _ in range(5):  # what came before is read, handed on and obeyed in as many turns of the loop
+        await asyncio.sleep(0)
+
+
+def _threads() -> int:
+    """As the kernel counts them: one that has ended for Python may still be there, and hear."""
+    try:
+        return sum(1 for _ in Path("/proc/self/task").iterdir())
+    except OSError:  # not on Linux
+        return threading.active_count()
+
+
+def become(handover: Handover) -> NoReturn:
+    """The same command line, as it is installed now."""
     for fd in handover.descriptors():
         os.set_inheritable(fd, True)
     os.environ[_NOTE] = msgspec.json.encode(handover).decode()

@@ -36,7 +36,7 @@ from proxy.serve import (
     purge_for_ever,
 )
 from proxy.supervise.family import Family, NotStarted
-from proxy.supervise.handover import Handover, become
+from proxy.supervise.handover import Handover, become, hold_back_signals
 from proxy.supervise.process import COMMAND
 from proxy.supervise.rehearsal import rehearse
 
@@ -60,6 +60,7 @@ async def supervise(
     with listening_to_signals(reloads=load is not None) as orders:
         following = await _supervise(config, orders, ready=ready, load=load, command=command, handover=handover)
         if following is not None:
+            await hold_back_signals()
             become(replace(following, is_stopping=orders.stopping.is_set()))
 
 

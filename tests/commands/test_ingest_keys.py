@@ -4,8 +4,11 @@ import json
 import signal
 
 import aiohttp
+import pytest
 
 from tests.supervise.serving import CONFIG, serving
+
+pytestmark = pytest.mark.timeout(400)
 
 OLD, NEW = "the-old-key-0123456789", "the-new-key-0123456789"
 EVENT = {"name": "lead", "consent": {"marketing": "granted"}}

@@ -12,6 +12,9 @@ import urllib.request
 
 import pytest
 
+pytestmark = pytest.mark.timeout(400)
+
+PATIENCE_S = 100
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0"
 EVENT = {"name": "purchase", "consent": {"marketing": "granted"}, "data": {"value": 5, "currency": "EUR"}}
 
@@ -53,7 +56,7 @@ def serving(folder):
 def failed(folder):
     """Exit code and what was printed, of a start that must fail."""
     process = start(folder)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert out == ""
     assert "Traceback" not in err
     return process.returncode, err
@@ -64,7 +67,7 @@ def fetch(url, data=None, token=None):
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     request = urllib.request.Request(url, data=data and json.dumps(data).encode(), headers=headers)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         return answer.status, answer.read()
 
 
@@ -86,7 +89,7 @@ def test_it_serves_stores_and_stops_gracefully(folder):
             in fetch(f"{admin}/metrics", token=token_of(folder))[1]
         )
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
         assert out == ""
         lines = [json.loads(line) for line in err.splitlines()]
@@ -94,7 +97,7 @@ def test_it_serves_stores_and_stops_gracefully(folder):
     with serving(folder) as (process, _, admin):
         assert json.loads(fetch(f"{admin}/status.json", token=token_of(folder))[1])["log"]["events"] == 1
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
 
 
@@ -105,7 +108,7 @@ def test_healthy_traffic_writes_no_log_line(folder):
         with pytest.raises(urllib.error.HTTPError):
             fetch(f"{public}/nothing")
         process.terminate()
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=PATIENCE_S)
         serving_lines = [line for line in err.splitlines() if json.loads(line)["area"] not in ("serve", "config")]
         assert serving_lines == []
 

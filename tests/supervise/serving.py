@@ -9,6 +9,8 @@ import sys
 
 import aiohttp
 
+PATIENCE_S = 100
+"""For anything that happens within a second or two where the machine has nothing else to do."""
 HEADERS = {"Origin": "https://www.shop.example", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0"}
 CONFIG = "site: {{origins: ['https://www.shop.example']}}\nlisten: {{host: 127.0.0.1, port: 0}}\nadmin: {{port: 0, open: true}}\nworkers: {}\n"
 
@@ -25,9 +27,9 @@ class Service:
     async def line(self, event):
         """The next log line of that name; what comes before it is kept in `lines`."""
         while True:
-            raw = await asyncio.wait_for(self.process.stderr.readline(), 40)
+            raw = await asyncio.wait_for(self.process.stderr.readline(), PATIENCE_S)
             if not raw.startswith(b"{"):  # the end of the output, or a traceback
-                rest = await asyncio.wait_for(self.process.stderr.read(), 40)
+                rest = await asyncio.wait_for(self.process.stderr.read(), PATIENCE_S)
                 raise AssertionError(event, self.lines[-3:], (raw + rest).decode())
             self.lines.append(json.loads(raw))
             if self.lines[-1]["event"] == event:
@@ -42,7 +44,7 @@ class Service:
     async def client(self, name, stop):
         """Posts on a kept connection; aiohttp does not repeat a POST by itself, so every failure is seen."""
         number = 0
-        async with aiohttp.ClientSession(headers=HEADERS, timeout=aiohttp.ClientTimeout(total=20)) as http:
+        async with aiohttp.ClientSession(headers=HEADERS, timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as http:
             while not stop.is_set():
                 number += 1
                 event = {"id": f"o-{name}-{number}", "name": "purchase", "consent": {"marketing": "granted"}}
@@ -68,9 +70,7 @@ class Service:
     async def more(self, count=50):
         """Returns when that many more events have been acknowledged."""
         enough = len(self.acknowledged) + count
-        async with asyncio.timeout(30):
-            while len(self.acknowledged) < enough:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(self.acknowledged) >= enough)
 
     async def fetch(self, path):
         async with aiohttp.ClientSession() as http, http.get(self.admin + path) as answer:
@@ -97,12 +97,19 @@ async def serving(folder, workers, more=""):
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     try:
-        line = (await asyncio.wait_for(process.stdout.readline(), 40)).decode()
+        line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)).decode()
+        assert line, (await process.stderr.read()).decode()
         yield Service(folder, process, [word for word in line.replace(";", "").split() if word.startswith("http://")])
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.communicate()
+
+
+async def until(claim):
+    async with asyncio.timeout(PATIENCE_S):
+        while not claim():
+            await asyncio.sleep(0.01)
 
 
 def is_running(pid):
@@ -115,6 +122,6 @@ def is_running(pid):
 
 async def stopped(service):
     service.process.send_signal(signal.SIGTERM)
-    _, err = await asyncio.wait_for(service.process.communicate(), 30)
+    _, err = await asyncio.wait_for(service.process.communicate(), PATIENCE_S)
     assert service.process.returncode == 0, err
     return [json.loads(line) for line in err.splitlines()]

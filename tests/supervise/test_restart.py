@@ -1,6 +1,7 @@
 """SIGUSR2: the service becomes the program as it is installed now, and nobody who talks to it notices."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -12,10 +13,11 @@ import pytest
 from proxy.config.load import load
 from proxy.supervise import handover
 from proxy.supervise.rehearsal import rehearse
-from tests.supervise.serving import CONFIG, is_running, serving, stopped
+from tests.supervise.serving import CONFIG, PATIENCE_S, is_running, serving, stopped, until
+
+pytestmark = pytest.mark.timeout(400)  # several starts in a row
 
 
-@pytest.mark.timeout(120)
 async def test_no_request_fails_while_the_service_restarts_in_place(tmp_path):
     async with serving(tmp_path, 2) as service:
         before = service.children()
@@ -42,27 +44,25 @@ async def test_no_request_fails_while_the_service_restarts_in_place(tmp_path):
         async with aiohttp.ClientSession() as http, http.get(f"{service.public}/tracker.js") as script:
             assert "shop1" in await script.text()
         assert await service.stored() == len(service.acknowledged)
-        assert not any(is_running(child) for child in before)
+        await until(lambda: not any(is_running(child) for child in before))
         assert [line["event"] for line in await stopped(service)][-2:] == ["stopping", "stopped"]
 
 
-@pytest.mark.timeout(120)
 async def test_a_process_that_ends_during_a_restart_is_replaced(tmp_path):
     async with serving(tmp_path, 1, "relay: {process: own}\n") as service:
+        collector, relay = service.children()
         service.process.send_signal(signal.SIGUSR2)
         await service.line("restarting")
-        collector, relay = service.children()
-        os.kill(relay, signal.SIGKILL)  # while nobody may be looking
+        with contextlib.suppress(ProcessLookupError):  # on a slow machine we may come too late
+            os.kill(relay, signal.SIGKILL)  # while nobody may be looking
         await service.line("restarted")
-        while is_running(collector) or len(service.children()) != 2:
-            await asyncio.sleep(0.01)
+        await until(lambda: not is_running(collector) and len(service.children()) == 2)
         async with service.load(2):
             await service.more(10)
         assert service.failures == []
         await stopped(service)
 
 
-@pytest.mark.timeout(120)
 async def test_sigterm_during_a_restart_stops_in_good_order(tmp_path):
     async with serving(tmp_path, 2) as service:
         children = service.children()
@@ -71,14 +71,13 @@ async def test_sigterm_during_a_restart_stops_in_good_order(tmp_path):
             service.process.send_signal(signal.SIGUSR2)
             await service.line("restarting")
             service.process.send_signal(signal.SIGTERM)
-            await asyncio.wait_for(service.process.wait(), 60)
+            await asyncio.wait_for(service.process.wait(), PATIENCE_S)
         assert service.process.returncode == 0
         assert not any(is_running(child) for child in children)
     async with serving(tmp_path, 1) as again:
         assert await again.stored() >= len(service.acknowledged)
 
 
-@pytest.mark.timeout(60)
 async def test_one_process_cannot_restart_in_place_and_says_so(tmp_path):
     async with serving(tmp_path, 1) as service:
         service.process.send_signal(signal.SIGUSR2)
@@ -102,6 +101,40 @@ async def test_a_program_that_does_not_start_is_not_become(tmp_path, code, words
     config = load(tmp_path / "config.yaml", {})
     (fault,) = await rehearse(config.path, config.settings, (sys.executable, "-c", code))
     assert words in fault
+
+
+ON_THE_WAY = """
+import asyncio, os, signal
+import uvloop
+from proxy.serve import listening_to_signals
+from proxy.supervise.handover import hold_back_signals
+
+async def main():
+    with listening_to_signals(reloads=True) as orders:
+        await asyncio.to_thread(print, "a thread that hears signals too")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await hold_back_signals()
+        assert orders.stopping.is_set()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.sigpending() == {signal.SIGTERM}
+
+for _ in range(20):
+    RUN(main())
+    signal.sigwait([signal.SIGTERM])
+"""
+
+
+@pytest.mark.parametrize("run", ["uvloop.run", "asyncio.run"])
+async def test_a_signal_is_heard_by_this_program_or_waits_for_the_next(run):
+    """None is lost in between: SIGTERM comes once."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", ON_THE_WAY.replace("RUN", run)),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    _, err = await child.communicate()
+    assert child.returncode == 0, err.decode()
 
 
 def test_the_note_for_the_next_program_is_read_once(monkeypatch):
