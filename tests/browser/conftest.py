@@ -7,9 +7,7 @@ and `serve` stands the site's own reverse proxy (tests/e2e/edge.py), which count
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -28,6 +26,7 @@ from proxy.log.sqlite import SqliteLog
 from proxy.privacy.keys import Keyring, generate_key
 from proxy.sandbox.base import TOKEN
 from proxy.sandbox.server import Sandbox
+from tests.chromium import Answers, until
 from tests.e2e.conftest import ADDRESS, BROWSER, CHROMIUM, FLAGS as PLAIN_FLAGS, listen, serving
 from tests.e2e.edge import Edge, Passed
 from tests.ports import free_port
@@ -90,6 +89,7 @@ class Site:
 
     world: World
     name: str
+    answers: Answers | None = None  # of the profile that the fixtures opened
 
     def __post_init__(self) -> None:
         self.host = f"{self.name}.shop.example"
@@ -136,15 +136,19 @@ class Site:
     def names(self) -> list[str]:
         return [row["event_name"] for row in self.relayed]
 
-    async def until(self, claim: Callable[[], Any], timeout_s: float = 10) -> None:
-        """Waits for something another process does."""
-        deadline = time.monotonic() + timeout_s
-        while not claim():
-            if time.monotonic() > deadline:
-                pytest.fail(
-                    f"never came true; posts {[(p.status, p.body[:300]) for p in self.posts]}, relayed {self.names}"
-                )
-            await asyncio.sleep(0.02)
+    async def until(self, claim: Callable[[], Any]) -> None:
+        """Waits until `claim()` holds."""
+        await until(claim, lambda: ([(p.status, p.body[:300]) for p in self.posts], self.names))
+
+    async def until_read(self, *requests: list[str]) -> None:
+        """Waits until exactly these requests (the names of their events) were answered, and until the pages know it."""
+
+        def read() -> bool:
+            posts = self.posts
+            answered = [post.events for post in posts if post.status] == list(requests)
+            return answered and self.answers.read >= sum(not post.by_beacon for post in posts)
+
+        await self.until(read)
 
     async def until_relayed(self, *names: str) -> list[dict[str, Any]]:
         """Waits for exactly these events (by Meta's names, in any order)."""
@@ -205,9 +209,10 @@ def site(world: World) -> Iterator[Site]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def context(world: World) -> AsyncIterator[BrowserContext]:
+async def context(world: World, site: Site) -> AsyncIterator[BrowserContext]:
     """A fresh profile. No test may end with an error that reached a page's `window.onerror`."""
     context = await world.browser.new_context(locale="en-US")
+    site.answers = Answers(context)
     errors: list[str] = []
     context.on("weberror", lambda error: errors.append(str(error.error)))
     yield context

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
 
 from tests.browser.conftest import FLAGS, GRANT, jar
+from tests.chromium import COUNT_STORED, close_tab, open_tab, stop_clock
 from tests.e2e.conftest import CHROMIUM
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -19,28 +19,23 @@ def ids(site):
     return [f"{site.host}:{site.world.pages_port}{n}" for n in range(200)]
 
 
-async def close(page):
-    """As a visitor does it: the page hears that it is left. Returns once the tab is gone."""
-    async with page.expect_event("close"):
-        await page.close(run_before_unload=True)
-
-
 async def test_two_hundred_quick_events_are_neither_lost_nor_doubled(site, page):
     await page.goto(site.url("/"))
     site.world.edge.instead.append((503, {"Retry-After": "0"}))
     await page.evaluate(STEPS)
-    await site.until(lambda: len(site.names) >= 201, timeout_s=20)
+    await site.until(lambda: len(site.names) >= 201)
     logged = await site.logged()
     steps = [event.id for event in logged if event.name == "step"]
     assert steps == ids(site)
     assert sorted(row["event_id"] for row in site.relayed) == sorted(event.id for event in logged)
 
 
-async def test_two_hundred_events_of_a_tab_that_closes_at_once_are_neither_lost_nor_doubled(site, page):
+async def test_two_hundred_events_of_a_tab_that_closes_at_once_are_neither_lost_nor_doubled(site, context):
+    page = await open_tab(context)
     await page.goto(site.url("/"))
     await page.evaluate(STEPS)
-    await close(page)
-    await site.until(lambda: len(site.names) >= 201, timeout_s=20)
+    await close_tab(page, site.url("/blank"))
+    await site.until(lambda: len(site.names) >= 201)
     logged = await site.logged()
     assert len(logged) == 201
     assert set(ids(site)) < {event.id for event in logged}
@@ -50,10 +45,10 @@ async def test_two_hundred_events_of_a_tab_that_closes_at_once_are_neither_lost_
 async def test_an_event_whose_tab_closed_before_the_answer_came_is_sent_again_and_stored_once(site, context):
     answers = site.world.edge.hold()
     site.pages["/one"] = site.page(GRANT, after="firsthand('track', 'purchase', {value: 5, currency: 'EUR'})")
-    page = await context.new_page()
+    page = await open_tab(context)
     await page.goto(site.url("/one"))
     await site.until(lambda: len(site.posts) == 1)
-    await close(page)
+    await close_tab(page, site.url("/blank"))
     answers.set()
     page = await context.new_page()
     await page.goto(site.url("/two"))
@@ -67,11 +62,11 @@ async def test_an_event_whose_tab_closed_before_the_answer_came_is_sent_again_an
 async def test_what_is_sent_before_the_first_answer_makes_one_visitor_with_one_fbp(site, context):
     """Two requests without a cookie, side by side: the page's, and the beacon of its end."""
     answers = site.world.edge.hold()
-    page = await context.new_page()
+    page = await open_tab(context)
     await page.goto(site.url("/"))
     await site.until(lambda: len(site.posts) == 1)
     await page.evaluate("firsthand('track', 'lead')")
-    await close(page)
+    await close_tab(page, site.url("/blank"))
     await site.until(lambda: len(site.posts) == 2)
     answers.set()
     rows = await site.until_relayed("PageView", "Lead")
@@ -101,7 +96,7 @@ async def test_what_happens_offline_survives_the_tab(site, context):
     await context.set_offline(True)
     await page.evaluate("firsthand('track', 'purchase', {value: 5, currency: 'EUR'})")
     await page.wait_for_function("localStorage.firsthand_queue")
-    await close(page)
+    await page.close()
     await context.set_offline(False)
     page = await context.new_page()
     await page.goto(site.url("/later"))
@@ -110,14 +105,14 @@ async def test_what_happens_offline_survives_the_tab(site, context):
 
 async def test_a_beacon_leaves_once_though_the_page_is_both_hidden_and_left(site, page):
     await page.goto(site.url("/"))
-    await site.until_relayed("PageView")
+    await site.until_read(["page_view"])
     await page.evaluate(
         "for (const [target, type] of [[document, 'visibilitychange'], [window, 'pagehide']])"
         " target.addEventListener(type, () => { localStorage[type] = 1 })"
     )
     await page.evaluate("firsthand('track', 'zoom')")
     await page.goto(site.url("/blank"))
-    assert await page.evaluate("[localStorage.visibilitychange, localStorage.pagehide]") == ["1", "1"]
+    await page.wait_for_function("localStorage.visibilitychange && localStorage.pagehide")
     await site.until_relayed("PageView", "zoom")
     assert [request.events for request in site.posts] == [["page_view"], ["zoom"]]
 
@@ -132,6 +127,7 @@ async def test_two_tabs_that_begin_together_are_one_visitor_with_one_fbp(site, c
     await tabs[0].evaluate(f"localStorage.banner = 'yes'; {GRANT}")
     await site.until(lambda: site.posts)
     for tab in tabs:
+        await tab.wait_for_function("firsthand.consent().marketing === 'granted'")
         await tab.evaluate("new Promise(done => setTimeout(done, 60))")
     answers.set()
     rows = await site.until_relayed("PageView", "PageView", "PageView")
@@ -171,16 +167,20 @@ async def test_a_blocked_collector_harms_nobody_and_is_not_asked_for_ever(site, 
     attempts: list[str] = []
     session.on("Network.loadingFailed", lambda event: attempts.append(event.get("blockedReason")))
     await session.send("Network.setBlockedURLs", {"urls": [f"{site.proxy}/e"]})
-    await page.clock.install()
+    await page.add_init_script(COUNT_STORED)
+    await stop_clock(page)
     await page.goto(site.url("/"))
+    for failures in range(1, 4):
+        await page.clock.run_for(60_000)
+        await page.wait_for_function(f"stored >= {failures}")
     for _ in range(30):
         await page.evaluate("firsthand('track', 'purchase')")
         await page.clock.run_for(60_000)
-        await asyncio.sleep(0)
+    await site.until(lambda: len(attempts) >= 3)
     assert attempts == ["inspector"] * 3
     assert [text for text in said if "net::ERR_BLOCKED_BY_CLIENT" not in text] == []
     await page.click("a")
-    assert page.url == site.url("/other")
+    await page.wait_for_url("**/other")
     assert site.posts == []
 
 

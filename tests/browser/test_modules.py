@@ -54,7 +54,7 @@ async def test_one_purchase_and_one_matched_lead_reach_the_platform(world, site,
             await page.goto(site.url("/thanks"))
             await page.wait_for_function("!!firsthand.track")
         await page.click("button")
-        await site.until(lambda: "Lead" in site.names)
+        await site.until_relayed("Purchase", "Lead")
         calls = await page.evaluate("fbq.queue")
     assert [call[3]["eventID"] for call in calls if call[1] == "Purchase"] == ["o-1001"]
     purchase, lead = sorted(site.relayed, key=lambda row: row["event_name"], reverse=True)

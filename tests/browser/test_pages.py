@@ -35,10 +35,11 @@ async def test_a_page_gone_back_to_counts_once_more(site, page):
         f"{GRANT}; addEventListener('pageshow', event => {{ window.restored = event.persisted }})"
     )
     await page.goto(site.url("/a"))
-    await site.until_relayed("PageView")
+    await site.until_read(["page_view"])
     await page.goto(site.url("/b"))
-    await site.until_relayed("PageView", "PageView")
+    await site.until_read(["page_view"], ["page_view"])
     await page.evaluate("setTimeout(() => history.back(), 0)")
+    await page.wait_for_url("**/a", wait_until="commit")
     await site.until_relayed(*["PageView"] * 3)
     assert await page.evaluate("window.restored") is True, "loaded anew: this browser cannot show the claim"
     assert viewed(site) == sorted(map(site.url, ["/a", "/b", "/a"]))
@@ -83,6 +84,7 @@ async def test_a_page_prepared_ahead_counts_when_it_is_shown_and_not_before(site
         assert site.posts == []
         site.pages["/go"] = "go"
         await site.until_relayed("Lead", "PageView")
+        await site.until(lambda: len([path for path in site.asked if path.startswith("/told")]) >= 2)
         assert "/told?false,true" in site.asked, "loaded anew: this browser did not prerender"
         assert site.asked.count("/to") == 1
         [view] = [row for row in site.relayed if row["event_name"] == "PageView"]

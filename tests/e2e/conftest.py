@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from proxy.demo import shop
 from proxy.privacy.keys import generate_key
 from proxy.sandbox.base import TOKEN
 from proxy.sandbox.server import Sandbox
+from tests.chromium import until
 from tests.e2e.edge import Edge
 from tests.ports import free_port
 
@@ -38,6 +39,7 @@ FLAGS = [
     "--host-resolver-rules=MAP *.shop.example 127.0.0.1",
 ]
 ADDRESS = "203.0.113.9"
+START_S = STOP_S = 90  # only where something is wrong `serve` needs that long to start or to end
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 CONFIG = """\
 site: {{origins: ["{shop}"]}}
@@ -86,17 +88,13 @@ class World:
         assert not refused, refused
         return [record["row"] for record in records]
 
-    async def until(self, condition, timeout_s=15):
-        """Wait for something that another process does; the condition's last value tells what was missing."""
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < deadline, [row["event_name"] for row in self.rows()]
-            await asyncio.sleep(0.02)
+    async def until(self, claim):
+        """Waits until `claim()` holds."""
+        await until(claim, lambda: [row["event_name"] for row in self.rows()])
 
-    async def names(self, *expected, timeout_s=15):
-        """Wait until exactly these events (by Meta's names, in this order) were accepted."""
-        await self.until(lambda: len(self.rows()) >= len(expected), timeout_s)
-        assert [row["event_name"] for row in self.rows()] == list(expected)
+    async def until_accepted(self, *names):
+        """Waits until events of all these names (Meta's) were accepted; the rows in the order they arrived."""
+        await self.until(lambda: {row["event_name"] for row in self.rows()} >= set(names))
         return self.rows()
 
 
@@ -109,14 +107,13 @@ async def listen(app, port):
 
 
 async def _ready(port, process, log):
+    deadline = time.monotonic() + START_S
     async with aiohttp.ClientSession() as http:
-        for _ in range(1500):
-            try:
+        while time.monotonic() < deadline:
+            with suppress(aiohttp.ClientError):
                 async with http.get(f"http://127.0.0.1:{port}/readyz") as reply:
                     if reply.status == 200:
                         return
-            except aiohttp.ClientError:
-                pass
             assert process.returncode is None, log.read_text()
             await asyncio.sleep(0.02)
     raise AssertionError("serve did not get ready: " + log.read_text())
@@ -139,7 +136,7 @@ async def serving(config, port, key):
     finally:
         if process.returncode is None:
             process.terminate()
-        await asyncio.wait_for(process.wait(), 20)
+        await asyncio.wait_for(process.wait(), STOP_S)
 
 
 @pytest.fixture

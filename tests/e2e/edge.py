@@ -33,6 +33,10 @@ class Passed:
         return [event["name"] for event in json.loads(self.body).get("events", [])]
 
     @property
+    def by_beacon(self) -> bool:
+        return self.headers.get("Content-Type") == "text/plain"  # fetch adds a charset
+
+    @property
     def consent(self) -> dict[str, Any]:
         return json.loads(self.body)["consent"]
 
