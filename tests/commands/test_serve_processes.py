@@ -78,7 +78,9 @@ async def test_a_crash_loop_backs_off_and_is_reported(tmp_path):
             await service.more(10)
         assert service.failures == []
         lines = await stopped(service)
-    said = [(line["event"], line["role"]) for line in lines if line["level"] != "info"]  # it may run again long enough
+    said = [(line["event"], line["role"]) for line in lines if line["event"].startswith("process")]
+    if len(said) > 2:  # where the rest took longer than it takes to be steady
+        assert said.pop() == ("process runs again", "relay")
     assert said == [("process ended", "relay"), ("process keeps ending", "relay")]
 
 
