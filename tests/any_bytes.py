@@ -53,7 +53,7 @@ async def thrown(address, data):
         for _ in range(60):  # the server shares this loop: it has answered by then, and closes at once when we do
             await asyncio.sleep(0)
         writer.write_eof()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while piece := await reader.read(65_536):
                 answer += piece
     except ConnectionError:

@@ -1,4 +1,4 @@
-"""What several folders of tests need to load a whole configuration."""
+"""How hypothesis searches, and what several folders of tests need to load a whole configuration."""
 
 import json
 import re
@@ -6,11 +6,18 @@ import re
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# The same examples in every run, none of them with a deadline: neither luck nor a busy machine fails a build.
-# `make test ARGS=--hypothesis-profile=default` looks for new ones.
-settings.load_profile("ci")
+# A run of the tests judges a change, so it depends neither on dice nor on how busy the machine is: the same examples each
+# time, and none is too slow. Dice are for `make fuzz`, and for `make test ARGS="--hypothesis-profile=dice"`.
+settings.register_profile(
+    "dice",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    print_blob=True,
+)
+settings.register_profile("same", settings.get_profile("dice"), derandomize=True, database=None)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -517,7 +517,7 @@ some_event = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(body=st.binary(max_size=60) | some_event.map(lambda event: json.dumps(event).encode()), trusted=st.booleans())
 def test_any_bytes_are_events_or_a_refusal_and_events_survive_the_log(body, trusted):
     try:
@@ -665,7 +665,7 @@ envelopes = some(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(envelope=envelopes, trusted=st.booleans())
 def test_both_ways_agree(envelope, trusted):
     usually, long = both_ways(compact(envelope), trusted=trusted)

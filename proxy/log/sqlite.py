@@ -171,11 +171,11 @@ class SqliteLog:
     async def wait(self, after_seq: int, timeout_s: float) -> bool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
+        news = self._news  # of the beginning: what is told while we look into the file counts too
         while self._head <= after_seq:
             left_s = deadline - loop.time()
             if left_s <= 0:
                 return False
-            news = self._news
             await asyncio.wait([news], timeout=min(left_s, _POLL_S))
             if news.done():
                 return True

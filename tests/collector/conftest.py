@@ -94,7 +94,7 @@ class Site:
         """Bytes onto a socket of their own; everything that comes back until it is closed."""
         reader, writer = await asyncio.open_connection(self.client.host, self.client.port)
         writer.write(request)
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), 30)
         writer.close()
         return answer
 

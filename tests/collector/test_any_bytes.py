@@ -20,15 +20,13 @@ async def test_no_bytes_upset_a_route(start):
     address = (site.client.host, site.client.port)
     paths = sorted({route.resource.canonical for route in site.client.app.router.routes() if route.resource})
 
-    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=400, suppress_health_check=list(HealthCheck))
     @given(data=requests(paths))
     def try_it(data):
-        answer = asyncio.run_coroutine_threadsafe(thrown(address, data), loop).result(30)
+        answer = asyncio.run_coroutine_threadsafe(thrown(address, data), loop).result(60)
         assert is_fine(answer), (data, answer)
 
     with structlog.testing.capture_logs() as lines:
         await asyncio.to_thread(try_it)
     assert all(len(str(line)) < 1_000 for line in lines)
-    assert (await thrown(address, b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).startswith(
-        b"HTTP/1.1 200"
-    )
+    assert (await site.client.get("/healthz")).status == 200

@@ -50,19 +50,23 @@ BOMBS = {
     "events of nothing": '{"events": [' + ",".join(["{}"] * 100_000) + "]}",
     "a hundred wide events": json.dumps([{"name": "lead", "custom": {str(n): n for n in range(300)}}] * 100),
 }
-LONGEST_S = 2.0  # of one processor; a quarter would do, but measuring memory is slow
+LONGEST_S = 2.0  # of one processor, at the best of three times; a fifteenth does on an idle machine
 MOST_BYTES = 64_000_000
 
 
 @pytest.mark.parametrize("body", BOMBS.values(), ids=BOMBS)
 def test_a_json_bomb_is_read_soon_and_in_little_memory(body):
+    def took_s():
+        began = time.process_time()
+        with suppress(WireError):
+            parse(body.encode(), received_ms=1_790_000_000_000, trusted=False)
+        return time.process_time() - began
+
+    assert min(took_s() for _ in range(3)) < LONGEST_S
     tracemalloc.start()
-    began = time.process_time()
-    with suppress(WireError):
-        parse(body.encode(), received_ms=1_790_000_000_000, trusted=False)
-    took_s, (_, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
+    took_s()
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert took_s < LONGEST_S
     assert peak < MOST_BYTES
 
 
@@ -116,6 +120,6 @@ async def test_a_compressed_transfer_is_refused(site):
 
 async def test_a_bomb_does_not_hold_up_a_neighbour(site):
     bombs = [asyncio.create_task(site.post(body.encode())) for body in list(BOMBS.values())[:4]]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert (await site.post({"name": "lead", "consent": {"marketing": "granted"}})).status == 204
     await asyncio.gather(*bombs)

@@ -5,13 +5,14 @@
 
 import asyncio
 import json
+from collections import Counter
 
 import pytest
 import structlog
 
 from proxy.collector.bad_http import server_logger
 from proxy.collector.events import Events
-from proxy.collector.express import ExpressRunner
+from proxy.collector.express import Connection, ExpressRunner
 from proxy.collector.reception import Reception
 
 ORIGIN = "https://www.shop.example"
@@ -56,35 +57,62 @@ def ordinary(monkeypatch):
     return seen
 
 
+@pytest.fixture
+def heard(monkeypatch):
+    """How many bytes the server has been given, by who sent them."""
+    counts = Counter()
+    received, go_on = Connection.data_received, Connection._go_on
+
+    def counted(connection, data):
+        counts[connection.transport.get_extra_info("peername")] += len(data)
+        received(connection, data)
+
+    def once_each(connection):
+        if connection.transport is not None:
+            counts[connection.transport.get_extra_info("peername")] -= len(connection._held)  # it is given them again
+        go_on(connection)
+
+    monkeypatch.setattr(Connection, "data_received", counted)
+    monkeypatch.setattr(Connection, "_go_on", once_each)
+    return counts
+
+
 class Wire:
     """One connection, to write what we like when we like."""
 
-    def __init__(self, reader, writer):
+    def __init__(self, reader, writer, heard):
         self.reader, self.writer = reader, writer
+        self.heard, self.sent = heard, 0
 
-    async def send(self, *chunks):
+    async def send(self, *chunks, unread=False):
+        """Each by itself: the next when the server has been given the last, or cannot be (`unread`)."""
+        me = self.writer.get_extra_info("sockname")
         for chunk in chunks:
             self.writer.write(chunk)
             await self.writer.drain()
-            for _ in range(20):  # the server shares this loop: let it see this chunk by itself
+            self.sent += len(chunk)
+            async with asyncio.timeout(30):
+                while not unread and self.heard[me] < self.sent and not self.reader.at_eof():
+                    await asyncio.sleep(0)
+            for _ in range(20):  # the server shares this loop: it has done what it can by then
                 await asyncio.sleep(0)
 
     async def head(self):
-        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)
+        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 30)
 
     async def answers(self, count):
         return [(await self.head()).partition(b"\r\n")[0] for _ in range(count)]
 
     async def rest(self):
-        return await asyncio.wait_for(self.reader.read(), 10)
+        return await asyncio.wait_for(self.reader.read(), 30)
 
 
 @pytest.fixture
-async def dial():
+async def dial(heard):
     wires = []
 
     async def connect(site):
-        wires.append(Wire(*await asyncio.open_connection(site.client.host, site.client.port)))
+        wires.append(Wire(*await asyncio.open_connection(site.client.host, site.client.port), heard))
         return wires[-1]
 
     yield connect
@@ -182,8 +210,8 @@ class HeldLog:
 async def test_pipelined_requests_wait_their_turn(start, dial):
     log = HeldLog()
     wire = await dial(await start(the_log=log))
-    await wire.send(request(body(1)))
-    await wire.send(request(body(2)), b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    await wire.send(request(body(1)), request(body(2)))
+    await wire.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", unread=True)
     log.may.set()
     assert await wire.answers(3) == [OK, OK, b"HTTP/1.1 200 OK"]
 
@@ -245,7 +273,7 @@ async def test_a_client_that_goes_away_does_not_lose_its_event(start, dial, log,
     await slow.asked.wait()
     wire.writer.transport.abort()
     slow.may.set()
-    await asyncio.wait_for(done.wait(), 10)
+    await asyncio.wait_for(done.wait(), 30)
     assert [event.id for event in await stored()] == ["e-1"]
 
 
@@ -290,10 +318,9 @@ async def test_a_fault_of_ours_is_500_logged_without_its_text_and_closes(start, 
 
 async def connections(site):
     server = site.client.server.runner.server
-    for _ in range(100):
-        if server.connections:
-            break
-        await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        while not server.connections:
+            await asyncio.sleep(0)
     return server.connections
 
 

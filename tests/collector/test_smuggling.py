@@ -102,7 +102,7 @@ async def spoken(site, pieces):
         writer.write_eof()
     answer = b""
     with suppress(ConnectionError):
-        while piece := await asyncio.wait_for(reader.read(65_536), 10):
+        while piece := await asyncio.wait_for(reader.read(65_536), 30):
             answer += piece
     writer.transport.abort()
     return answer

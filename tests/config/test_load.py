@@ -490,7 +490,7 @@ def only_config_errors(text, path):
 
 @given(data=st.dictionaries(KEYS, DATA, max_size=5))
 @hypothesis_settings(
-    max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+    max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 def test_any_data_is_a_configuration_or_a_config_error(tmp_path, data):
     import yaml
@@ -500,7 +500,9 @@ def test_any_data_is_a_configuration_or_a_config_error(tmp_path, data):
 
 
 @given(text=st.text() | st.text(alphabet="ab:-{}[]*&!|>'\"#?,% \n\t~0$"))
-@hypothesis_settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(
+    max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_any_text_is_a_configuration_or_a_config_error(tmp_path, text):
     only_config_errors(text, tmp_path / "config.yaml")
 

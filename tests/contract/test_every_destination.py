@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from proxy.destinations import load_all
 from proxy.destinations.base import Destination, DestinationSettings, Reply, Request
@@ -18,9 +18,7 @@ FORBIDDEN = [
     hashing.sha256_hex(junk) for junk in ("", "null", "undefined", "None", "none", "nan", "NaN", "[object Object]", "+")
 ]
 VERDICTS = (Delivered, RetryLater, Rejected, AuthBroken)
-CALM = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+CALM = settings(max_examples=60)
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from proxy.destinations import load_all
 from proxy.destinations.base import Reply, Token
@@ -74,7 +74,7 @@ def test_every_destination_has_a_stand_in():
     assert load_all().keys() == STAND_INS.keys()
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_stand_in_takes_everything_we_build(kind, events, people, now_ms, data):
     destination = made(kind, TOKEN)

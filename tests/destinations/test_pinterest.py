@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings as calmly
+from hypothesis import given, settings as calmly
 from pydantic import ValidationError
 
 from proxy.destinations.base import Refusal, Reply
@@ -107,7 +107,7 @@ def test_a_golden_request_is_valid_by_the_schema(case):
             assert event["user_data"].get("em") != []
 
 
-@calmly(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@calmly(max_examples=60)
 @given(number=...)
 def test_quantities_stay_whole_numbers_whatever_they_are(number: int):
     event = replace(VIEW, data=Data(items=(Item(id="a", quantity=number),), num_items=3))

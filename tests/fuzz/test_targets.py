@@ -36,7 +36,7 @@ def test_so_do_broken_seeds(target):
 
 @pytest.mark.parametrize("target", ["head", "cookies", "clicks", "judge"])
 def test_and_any_bytes(target):
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode("utf-8", "replace")))
     def tried(data):
         TARGETS[target](data)

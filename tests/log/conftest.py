@@ -3,6 +3,7 @@ from blockbuster import blockbuster_ctx
 
 from proxy.config.settings import LogSettings
 from proxy.event import Event, Visitor
+from proxy.log import committer, database, turns
 from proxy.log.memory import MemoryLog
 from proxy.log.sqlite import SqliteLog
 from proxy.privacy.keys import Keyring, generate_key
@@ -12,6 +13,15 @@ from proxy.privacy.keys import Keyring, generate_key
 def loop_is_never_blocked():
     with blockbuster_ctx():
         yield
+
+
+@pytest.fixture(autouse=True)
+def a_slow_machine_is_no_fault(monkeypatch):
+    """Nobody loses patience with a disk or a lock, but where a test says so."""
+    monkeypatch.setattr(turns, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(committer, "STALL_S", 180.0)
+    monkeypatch.setattr(database, "BUSY_S", 60.0)
+    monkeypatch.setitem(database._CONNECTION, "timeout", 60.0)
 
 
 class FakeClock:

@@ -194,6 +194,6 @@ class Log(RuleBasedStateMachine):
 
 
 Log.TestCase.settings = hypothesis_settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=40, stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )
 test_the_file_behaves_like_the_log_in_memory = Log.TestCase

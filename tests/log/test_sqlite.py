@@ -9,7 +9,7 @@ import pytest
 from proxy.clock import DAY_MS
 from proxy.errors import LogUnavailable
 from proxy.event import ClickId, Client, Event, User
-from proxy.log import committer, sqlite, turns, view
+from proxy.log import committer, database, sqlite, turns, view
 from proxy.log.base import DeadLetter, LastPurge, Outcome, ReaderState
 from proxy.log.sealing import Sealing
 from proxy.log.sqlite import SqliteLog
@@ -121,6 +121,21 @@ async def test_waiting_notices_what_another_process_appended(open_log, event, mo
     assert await waiter
 
 
+async def test_news_that_comes_while_the_file_is_looked_into_is_not_missed(open_log, event, monkeypatch):
+    monkeypatch.setattr(sqlite, "_POLL_S", 0.01)
+    log = await open_log()
+    await log.append([event(1)])
+    head = log._view.head
+
+    async def looked():
+        found = await head()
+        await log.retry_dead()
+        return found
+
+    monkeypatch.setattr(log._view, "head", looked)
+    assert await log.wait(1, 60)
+
+
 async def test_readers_do_not_wait_behind_another_writer(open_log, event, outsider):
     log = await open_log()
     await log.append([event(1)])
@@ -135,7 +150,7 @@ async def test_readers_do_not_wait_behind_another_writer(open_log, event, outsid
 
 
 async def test_a_lock_that_is_never_released_ends_in_unavailable(open_log, event, outsider, monkeypatch):
-    monkeypatch.setattr("proxy.log.database.BUSY_S", 0.05)
+    monkeypatch.setitem(database._CONNECTION, "timeout", 0.05)
     log = await open_log()
     await outsider.execute("BEGIN IMMEDIATE")
     with pytest.raises(LogUnavailable, match="database is locked"):
@@ -209,9 +224,9 @@ async def test_an_overrun_queue_says_so_at_once(open_log, event, monkeypatch):
 async def test_a_process_that_stops_in_the_middle_of_writing_holds_nobody_for_ever(
     open_log, event, tmp_path, monkeypatch
 ):
+    log = await open_log()
     monkeypatch.setattr(committer, "STALL_S", 0.05)
     monkeypatch.setattr(turns, "PATIENCE_S", 0.01)
-    log = await open_log()
     lock = await asyncio.to_thread(os.open, tmp_path / "log.lock", os.O_RDWR)
     await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
     appends = [asyncio.ensure_future(log.append([event(number)])) for number in range(CHUNK + 1)]
@@ -221,10 +236,11 @@ async def test_a_process_that_stops_in_the_middle_of_writing_holds_nobody_for_ev
     with pytest.raises(LogUnavailable, match="has not moved"):
         await log.append([event("meanwhile")])
     # On a slow machine, refused and yet stored would never be new again.
-    monkeypatch.setattr(committer, "STALL_S", 15.0)
+    monkeypatch.setattr(committer, "STALL_S", 180.0)
     os.close(lock)
     while (await asyncio.gather(log.append([event("after")]), return_exceptions=True))[0] != 1:
         await asyncio.sleep(0)  # until the turn that came too late has been refused
+    monkeypatch.setattr(turns, "PATIENCE_S", 60.0)
     assert await ids(log) == ["e-after"]
 
 

@@ -195,7 +195,7 @@ async def test_no_bytes_upset_it(start, token):
     admin, loop = await start(token=token), asyncio.get_running_loop()
     address = (admin.host, admin.port)
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, suppress_health_check=list(HealthCheck))
     @given(data=requests(["/metrics", "/status.json", "/nothing"]))
     def try_it(data):
         answer = asyncio.run_coroutine_threadsafe(thrown(address, data), loop).result(30)

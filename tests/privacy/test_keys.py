@@ -1,8 +1,10 @@
 """Sealing, opening, digests, rotation, and the key file."""
 
-import multiprocessing
 import os
 import stat
+import subprocess
+import sys
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -170,19 +172,27 @@ def test_a_key_file_without_keys_is_named_and_never_overwritten(tmp_path, conten
     assert path.read_bytes() == content
 
 
-def _load(path, barrier, results):
-    barrier.wait()
-    results.put(load_or_create(path).digest64("event", b"same"))
+LOADS_WHEN_TOLD = """
+import sys
+from pathlib import Path
+from proxy.privacy.keys import load_or_create
+
+print("ready", flush=True)
+sys.stdin.readline()
+print(load_or_create(Path(sys.argv[1])).digest64("event", b"same"))
+"""
 
 
 def test_processes_starting_together_end_up_with_one_key(tmp_path):
-    context = multiprocessing.get_context("fork")
-    barrier, results = context.Barrier(4), context.SimpleQueue()
-    workers = [context.Process(target=_load, args=(tmp_path / "keys", barrier, results)) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    digests = {results.get() for _ in workers}
-    for worker in workers:
-        worker.join()
+    command = [sys.executable, "-c", LOADS_WHEN_TOLD, str(tmp_path / "keys")]
+    with ExitStack() as stack:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        workers = [stack.enter_context(subprocess.Popen(command, **pipes)) for _ in range(4)]
+        assert [worker.stdout.readline() for worker in workers] == ["ready\n"] * 4
+        for worker in workers:
+            worker.stdin.write("\n")
+            worker.stdin.flush()
+        digests = {worker.communicate()[0] for worker in workers}
+    assert {worker.returncode for worker in workers} == {0}
     assert len(digests) == 1
     assert os.listdir(tmp_path) == ["keys"]

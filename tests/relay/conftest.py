@@ -25,6 +25,7 @@ from proxy.rules.decision import Decision, Once, Per, Route
 
 NOW_MS = 1_790_000_000_000
 GRANTED = Consent(marketing=ConsentState.GRANTED)
+PATIENCE_S = 30  # of real time, with a busy machine
 
 
 class Time:
@@ -219,6 +220,41 @@ class Wire(Sender):
         return Reply(status=answer.status, headers=answer.headers, body=body)
 
 
+class Impatient(Sender):
+    """A real sender that gives up when the platform lets a request hang, and only then, however busy the machine."""
+
+    def __init__(self, platform: Platform) -> None:
+        super().__init__()
+        self.platform = platform
+        self.timeouts_s: set[float] = set()  # it was given
+
+    async def send(self, request, timeout_s):
+        self.timeouts_s.add(timeout_s)
+        sending = asyncio.create_task(super().send(request, PATIENCE_S))
+        hanging = asyncio.create_task(self.platform.hanging.wait())
+        try:
+            await asyncio.wait([sending, hanging], return_when=asyncio.FIRST_COMPLETED)
+            self.platform.hanging.clear()
+            return sending.result() if sending.done() else Reply(status=0, error="timeout")
+        finally:
+            for task in (sending, hanging):
+                task.cancel()
+            await asyncio.gather(sending, hanging, return_exceptions=True)
+
+
+class Unhurried:
+    """A log that waits for news without end, as only `Time` ends a wait here; the rest is the log's own."""
+
+    def __init__(self, log) -> None:
+        self._log = log
+
+    def __getattr__(self, name):
+        return getattr(self._log, name)
+
+    async def wait(self, after_seq, timeout_s):
+        return await self._log.wait(after_seq, 1e6)
+
+
 class Everywhere:
     """Rules that send every event to one destination; `custom.as` names several routes, `custom.order` goes once each."""
 
@@ -273,10 +309,13 @@ class Kit:
 
     async def start(self, *destinations) -> Relay:
         found = destinations or (self.destination(),)
+        return await self.start_with(Everywhere(*(one.name for one in found)), *found)
+
+    async def start_with(self, rules, *destinations) -> Relay:
         self.relay = Relay(
-            self.log,
-            {one.name: one for one in found},
-            Everywhere(*(one.name for one in found)),
+            Unhurried(self.log),
+            {one.name: one for one in destinations},
+            rules,
             self.settings,
             clock=self.time.clock,
             dice=self.dice,
@@ -286,7 +325,7 @@ class Kit:
         await self.relay.start()
         return self.relay
 
-    async def stop(self, deadline_s=5.0) -> None:
+    async def stop(self, deadline_s=PATIENCE_S) -> None:
         if self.relay is not None:
             await self.relay.stop(deadline_s)
             self.relay = None
@@ -351,7 +390,7 @@ async def wire(time, new_wire):
 
 @pytest.fixture
 async def kit(time, platform):
-    kit = Kit(time, platform, MemoryLog(time.clock), Sender())
+    kit = Kit(time, platform, MemoryLog(time.clock), Impatient(platform))
     yield kit
     await kit.stop(0)
 

@@ -217,7 +217,7 @@ async def test_half_an_hour_later_google_is_asked_what_became_of_it(wire, google
     wire.time.advance(1799)
     await wire.time.next_sleep()
     assert google.asked == []
-    wire.time.advance(1)
+    wire.time.advance(reader.IDLE_S)
     await hours(wire, 5)  # half an hour, then an hour, then two
     state = await wire.state()
     assert google.asked == [STATUS] * 3

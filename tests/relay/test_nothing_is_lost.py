@@ -164,9 +164,7 @@ def test_nothing_is_lost(new_wire, new_time, answer):
     Machine.new_wire, Machine.new_time, Machine.answer = staticmethod(new_wire), new_time, answer
     run_state_machine_as_test(
         Machine,
-        settings=settings(
-            max_examples=100, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=100, stateful_step_count=25, suppress_health_check=list(HealthCheck)),
     )
 
 

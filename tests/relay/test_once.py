@@ -9,7 +9,6 @@ from proxy.observe import metrics
 from proxy.privacy.keys import Keyring, generate_key
 from proxy.relay import once
 from proxy.relay.plan import Item, SkipReason
-from proxy.relay.relay import Relay
 from proxy.rules.compile import compile_rules
 from proxy.rules.decision import Once, Per
 
@@ -54,18 +53,8 @@ async def test_a_reloaded_page_sends_one_purchase(wire, time, skipped):
 
 async def test_a_thank_you_page_reloaded_twice_sends_one_purchase_to_each_destination_of_the_rule(wire, time):
     listed = [{"name": "shop", "when": {"event": "purchase"}, "send_to": ["one", "two"], "once": "per_order"}]
-    wire.relay = Relay(
-        wire.log,
-        {name: wire.destination(name) for name in ("one", "two")},
-        compile_rules(listed, ("one", "two")),
-        wire.settings,
-        clock=time.clock,
-        dice=wire.dice,
-        sender=wire.sender,
-        sleep=time.sleep,
-    )
     loads = [replace(event, data=Data(order_id="A-1")) for event in wire.events(3)]
-    await wire.relay.start()
+    await wire.start_with(compile_rules(listed, ("one", "two")), wire.destination("one"), wire.destination("two"))
     for load in loads:
         await wire.append(load)
         await time.until_idle()

@@ -483,7 +483,7 @@ async def test_stop_is_at_once_while_waiting(wire, time, answer):
     wire.platform.script = [answer(500)]
     await wire.start()
     await time.next_sleep()
-    await asyncio.wait_for(wire.stop(), 1)
+    await asyncio.wait_for(wire.stop(deadline_s=600), 30)
 
 
 async def test_a_replay_sends_the_same_ids_again(wire, time):

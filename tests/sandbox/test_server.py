@@ -229,7 +229,7 @@ def spoiled(data, value):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_a_stand_in_never_raises_and_never_loses_a_word(kind, data):
     """Whatever comes, each row is accepted or there is a reason why it was not; and all of it can be shown."""
