@@ -46,9 +46,13 @@ def _announce(addresses: Addresses) -> None:
 
 {bold("Try this:", bold=True)}
   1. Open both side by side. Before you answer the banner nothing is set, stored or sent.
-  2. Accept, look around, put a mug in the cart, buy it. Each event arrives with fbc, fbp and hashed e-mail.
+  2. Accept, look around, put a mug in the cart, buy it. Each event arrives with fbc and fbp, the purchase with a hashed
+     e-mail, too. Search the platforms' page for the order's number: each platform has it, once.
   3. Delete the cookies _fbp and _fbc in the developer tools and reload: they come back with the same values.
-  4. On the platforms' page let Meta be down, buy again, let it work again: the purchase arrives, once.
+  4. On the platforms' page let Meta be down, buy again, let it work again: within seconds the purchase arrives, once.
 
-  The proxy's own pages: {addresses.proxy}/tracker.js, {addresses.admin}/metrics, {addresses.admin}/status.json
+  The proxy's own pages:
+      {addresses.proxy}/tracker.js    the script
+      {addresses.admin}/status.json   how far each platform is, what holds it up
+      {addresses.admin}/metrics       for Prometheus
 """)

@@ -6,6 +6,7 @@ file, loaded and served like any other.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -90,8 +91,9 @@ async def _site(app: web.Application, port: int, option: str) -> AsyncIterator[N
         try:
             await web.TCPSite(runner, HOST, port).start()
         except OSError as error:
-            fault = Fault((), f"cannot listen on {HOST}:{port} ({error.strerror})", f"choose another with {option}")
-            raise ConfigError([fault]) from error
+            taken = error.errno == errno.EADDRINUSE
+            words = f"port {port} of {HOST} is in use" if taken else f"cannot listen on {HOST}:{port}: {error.strerror}"
+            raise ConfigError([Fault((), words, f"choose another with {option}")]) from error
         yield
     finally:
         await runner.cleanup()

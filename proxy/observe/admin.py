@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client import generate_latest
@@ -204,6 +205,6 @@ def _without_port(host: str) -> str:
 
 
 def _json(value: Any, status: int = 200) -> web.Response:
-    return web.Response(
-        body=encode_json(value) + b"\n", status=status, headers={"Content-Type": "application/json", **_NO_STORE}
-    )
+    """Indented: people read it, too."""
+    body = msgspec.json.format(encode_json(value)) + b"\n"
+    return web.Response(body=body, status=status, headers={"Content-Type": "application/json", **_NO_STORE})

@@ -88,7 +88,7 @@ class GoogleAds(StandIn, kind="google_ads"):
         return _ingest(call.json(), now_ms)
 
     def name_of(self, row: Row) -> str:
-        return str(row.get("eventName") or row.get("transactionId") or "conversion")
+        return str(row.get("eventName") or "conversion")
 
     def dedup_key(self, row: Row) -> Hashable | None:
         return normal(row).get("transactionId") or None

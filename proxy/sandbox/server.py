@@ -25,7 +25,9 @@ from proxy.sandbox import load_all
 from proxy.sandbox.base import Answer, Call, StandIn
 
 _KEPT = 2000
-_MODES = ("ok", "down", "throttled", "bad_token", "bad_row")
+_TROUBLES = ("down", "throttled", "bad_token")
+_MODES = ("ok", *_TROUBLES, "bad_row")
+_COUNTED = ("accepted", "repeated", "refused", "turned_away")
 
 
 class Sandbox:
@@ -54,7 +56,7 @@ class Sandbox:
         platforms = {
             kind: {
                 "mode": self._modes[kind],
-                **{key: self._counts[kind][key] for key in ("accepted", "repeated", "refused")},
+                **{key: self._counts[kind][key] for key in _COUNTED},
             }
             for kind in self._stand_ins
         }
@@ -90,6 +92,8 @@ class Sandbox:
         for stand_in in self._stand_ins.values():
             if stand_in.owns(call):
                 answer = self._answer(stand_in, call)
+                if self._modes[stand_in.kind] in _TROUBLES and not answer.faults:
+                    self._counts[stand_in.kind]["turned_away"] += 1
                 self._record(stand_in, call, answer)
                 return _response(answer)
         return web.json_response({"error": f"no stand-in owns {request.method} {request.path}"}, status=404)

@@ -73,10 +73,11 @@ rules:
 
 @dataclass
 class World:
-    """`shop` and `proxy` are origins; `sandbox` is what the platforms received."""
+    """`shop`, `proxy` and `platforms` are origins; `sandbox` is what the platforms received."""
 
     shop: str
     proxy: str
+    platforms: str
     sandbox: Sandbox
     folder: Path
     posts: list[str] = field(default_factory=list)
@@ -158,7 +159,7 @@ async def world(tmp_path):
     config.write_text(CONFIG.format(shop=origins[0], port=port, token=TOKEN, sandbox=origins[2]))
     try:
         async with serving(config, port, generate_key()):
-            yield World(shop=origins[0], proxy=origins[1], sandbox=sandbox, folder=tmp_path)
+            yield World(shop=origins[0], proxy=origins[1], platforms=origins[2], sandbox=sandbox, folder=tmp_path)
     finally:
         for runner in runners:
             await runner.cleanup()

@@ -135,7 +135,7 @@ async def test_a_repeated_event_is_counted_as_repeated(client, kind):
     for _ in range(2):
         assert (await post(client, kind)).status in {200, 204}
     found = await received(client)
-    assert found["platforms"][kind] == {"mode": "ok", "accepted": 1, "repeated": 1, "refused": 0}
+    assert found["platforms"][kind] == {"mode": "ok", "accepted": 1, "repeated": 1, "refused": 0, "turned_away": 0}
     assert [record["repeated"] for record in found["records"]] == [False, True]
 
 
@@ -163,6 +163,8 @@ async def test_a_platform_can_play_trouble_and_recover(client, mode, status):
     assert (await post(client)).status == status
     await play(client, "meta", "ok")
     assert (await post(client)).status == 200
+    found = (await received(client))["platforms"]["meta"]
+    assert (found["accepted"], found["refused"] + found["turned_away"]) == (1, 1)
 
 
 async def test_trouble_of_one_platform_is_not_trouble_of_another(client):
@@ -175,7 +177,13 @@ async def test_some_rows_may_be_taken_and_others_not(client):
     rows[3]["event_name"] = "purchase"
     assert (await post(client, "pinterest", rows)).status == 200
     found = await received(client)
-    assert found["platforms"]["pinterest"] == {"mode": "ok", "accepted": 9, "repeated": 0, "refused": 1}
+    assert found["platforms"]["pinterest"] == {
+        "mode": "ok",
+        "accepted": 9,
+        "repeated": 0,
+        "refused": 1,
+        "turned_away": 0,
+    }
     (refused,) = (record for record in found["records"] if "faults" in record)
     assert refused["body"] == rows[3]
     assert "event_name" in refused["faults"][0]

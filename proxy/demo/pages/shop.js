@@ -12,13 +12,14 @@ const CURRENCY = 'EUR';
 const view = document.getElementById('view');
 let cart = JSON.parse(sessionStorage.getItem('cart') || '[]');
 
-// Every call to Firsthand goes through here, so that the page can show it.
+// Every call to Firsthand goes through here, so that the page can show it. Page views the script counts by itself.
 function tell(command, ...args) {
   const result = window.firsthand(command, ...args);
   const item = document.createElement('li');
   const code = document.createElement('code');
   item.append(command === 'track' ? `track ${args[0]}` : command);
-  code.append(JSON.stringify(command === 'track' ? args[1] || {} : args[0] || {}));
+  // With spaces, at which the lines may break.
+  code.append(JSON.stringify((command === 'track' ? args[1] : args[0]) || {}, null, 1).replace(/\n */g, ' '));
   item.append(code);
   document.getElementById('calls').prepend(item);
   return result;
@@ -60,12 +61,17 @@ const pages = {
     return product.name;
   },
   '/cart': () => {
+    if (!cart.length) {
+      view.innerHTML = '<h1>Your cart</h1><p>Nothing in it yet. <a href="/" data-link>Look around</a></p>';
+      return 'Cart';
+    }
     view.innerHTML = `<h1>Your cart</h1><table>${cart.map((line) => `<tr><td>${line.quantity} × ${line.name}</td><td class="price">${money(line.price * line.quantity)}</td></tr>`).join('')}
       <tr><td><b>Total</b></td><td class="price">${money(total())}</td></tr></table><p><button id="checkout">To the checkout</button></p>`;
     document.getElementById('checkout').onclick = () => go('/checkout');
     return 'Cart';
   },
   '/checkout': () => {
+    if (!cart.length) return pages['/cart']();
     view.innerHTML = `<h1>Checkout</h1><form id="form">
       <label>E-mail <input name="email" type="email" required value="ann@example.com"></label>
       <label>Phone <input name="phone" value="+49 30 123456"></label>
@@ -80,8 +86,9 @@ const pages = {
     return 'Checkout';
   },
   '/thanks': () => {
-    const done = JSON.parse(sessionStorage.getItem('order') || '{}');
-    view.innerHTML = `<h1>Thank you!</h1><p>Order <b>${done.id || '-'}</b> over <span class="price">${money(done.value || 0)}</span>.</p>
+    const done = JSON.parse(sessionStorage.getItem('order'));
+    if (!done) return pages['/cart']();
+    view.innerHTML = `<h1>Thank you!</h1><p>Order <b>${done.id}</b> over <span class="price">${money(done.value)}</span>.</p>
       <p>A Meta Pixel on this page would be told the same event id, and Meta would count the purchase once:</p>
       <pre>fbq('track', 'Purchase', {value: ${done.value}, currency: 'EUR'}, {eventID: '${done.id}'})</pre>`;
     return 'Thank you';
@@ -122,12 +129,20 @@ function go(path) {
 
 // The shop's own consent banner.
 const CHOICE = 'shop-consent';
+const STATES = {
+  undecided: 'No answer to the banner yet: events wait in the memory of this page. Nothing is stored, nothing is sent.',
+  yes: 'Agreed: events are sent as they happen, page views too. Cookies are set by the answers.',
+  no: 'Refused: what is told here goes nowhere. Cookies of an earlier yes are deleted.',
+};
 const banner = document.getElementById('banner');
+const state = document.getElementById('state');
+state.textContent = STATES.undecided;
 function decide(yes) {
   localStorage.setItem(CHOICE, yes ? 'yes' : 'no');
+  state.textContent = yes ? STATES.yes : STATES.no;
   banner.hidden = true;
-  const state = yes ? 'granted' : 'denied';
-  tell('consent', { marketing: state, analytics: state });
+  const said = yes ? 'granted' : 'denied';
+  tell('consent', { marketing: said, analytics: said });
 }
 document.getElementById('accept').onclick = () => decide(true);
 document.getElementById('refuse').onclick = () => decide(false);
