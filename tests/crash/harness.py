@@ -1,7 +1,7 @@
 """The experiment: `firsthand serve` under load, its platforms out of their minds, its processes killed one by one.
 
-Between two kills the service runs for a random time, so SIGKILL meets every moment of accepting, committing, sending and
-settling. Each kill meets one process by chance: a collector, the relay, the parent alone (its children must notice and
+Between two kills the service runs for a random time and takes some events at least, so SIGKILL meets every moment of
+accepting, committing, sending and settling. Each kill meets one process by chance: a collector, the relay, the parent alone (its children must notice and
 leave), or all at once (as when a container is killed).
 """
 
@@ -13,8 +13,8 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,8 +28,11 @@ EVERYTHING = "everything"
 VICTIMS = {"collector": 5, "relay": 3, "parent": 1, EVERYTHING: 1}
 """How often each is killed: the last two cost a start of the whole service."""
 DRAIN_S = 300
-STILL_S = 40
-"""When nothing has arrived for this long, what is missing is lost: a relay that was killed often stays away for 30 s."""
+STILL_S = 90
+"""When nothing has arrived for this long, what is missing is lost: a relay that was killed often stays away for 30 s, and
+takes its time to start on a busy machine."""
+BETWEEN = 5
+"""Events that are acknowledged between two kills, at least."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ async def serving(
             await runner.cleanup()
 
 
-async def run(plan: Plan) -> Reckoning:
+async def run(plan: Plan, enough: Callable[[Reckoning], bool] = lambda _: True) -> Reckoning:
+    """After the last kill the load goes on until `enough` is said of what was counted."""
     dice = random.Random(plan.seed)
     platforms = make_platforms(plan.seed, plan.share)
     reckoning, stop = Reckoning(), asyncio.Event()
@@ -76,9 +80,13 @@ async def run(plan: Plan) -> Reckoning:
             for number in range(plan.clients)
         ]
         for _ in range(plan.kills):
+            least = len(reckoning.due) + BETWEEN
             await asyncio.sleep(dice.uniform(0.05, plan.longest_s))
+            while len(reckoning.due) < least:
+                await asyncio.sleep(0.02)
             reckoning.kills[await kill_one(service, dice)] += 1
-        await asyncio.sleep(0.5)
+        while not enough(counted(reckoning, platforms)):
+            await asyncio.sleep(0.1)
         stop.set()
         await asyncio.gather(*load)
         await _drained(service, reckoning, platforms)
@@ -98,7 +106,8 @@ async def kill_one(service: Service, dice: random.Random) -> str:
         await service.start()
         return role
     victim = await _one(service, role, dice)
-    os.kill(victim, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it was killed before, and died of it just now
+        os.kill(victim, signal.SIGKILL)
     assert service.process
     if victim == service.process.pid:
         await service.process.wait()
@@ -110,7 +119,7 @@ async def _one(service: Service, role: str, dice: random.Random) -> int:
     """A living process of that role; waits while its place is empty."""
     while not (there := [pid for pid, its in service.processes().items() if its == role]):
         await asyncio.sleep(0.02)
-    return dice.choice(there)
+    return there[int(dice.random() * len(there))]  # one throw, however many there are: what follows stays the same
 
 
 def counted(reckoning: Reckoning, platforms: Mapping[str, Platform]) -> Reckoning:

@@ -17,7 +17,8 @@ import aiohttp
 from proxy.log.view import LogView
 from proxy.privacy.keys import Keyring, generate_key
 
-START_S = 90
+START_S = 200
+_ASK_S = 5  # for an answer of one that may be about to end
 ROOT = Path(__file__).parents[2]
 
 
@@ -51,9 +52,9 @@ class Service:
     async def _is_ready(self, deadline: float) -> bool:
         """False: it has ended instead."""
         assert self.process
-        async with aiohttp.ClientSession() as http:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ASK_S)) as http:
             while time.monotonic() < deadline and self.process.returncode is None:
-                with suppress(aiohttp.ClientError):
+                with suppress(aiohttp.ClientError, TimeoutError):
                     async with http.get(f"{self.url}/readyz") as reply:
                         if reply.status == 200:
                             return True
@@ -92,8 +93,8 @@ class Service:
 
     def lines(self) -> list[dict[str, Any]]:
         """What it has logged, of all starts."""
-        said = (self.folder / "serve.log").read_text().splitlines()
-        return [json.loads(line) for line in said if line.startswith("{")]
+        said = (self.folder / "serve.log").read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in said if line.startswith("{") and line.endswith("\n")]
 
     async def run(self, *words: str) -> tuple[int, str, str]:
         """Another command of `firsthand` on the same configuration: exit code, output, errors."""
@@ -103,7 +104,8 @@ class Service:
 
     async def dead(self) -> dict[str, dict[str, str]]:
         """Destination -> event id -> why, from `firsthand dead list --json`."""
-        _, out, _ = await self.run("dead", "list", "--json", "--limit", "1000000")
+        code, out, err = await self.run("dead", "list", "--json", "--limit", "1000000")
+        assert code == 0, err
         found: dict[str, dict[str, str]] = {}
         for letter in map(json.loads, out.splitlines()):
             if letter["event"]:

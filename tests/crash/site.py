@@ -80,6 +80,10 @@ def make_event(event_id: str, dice: random.Random) -> tuple[dict[str, Any], froz
     return event, frozenset({"crm"} if refuses_ads else due)
 
 
+def is_odd(event: dict[str, Any]) -> bool:
+    return "currency" not in event.get("data", {"currency": None})
+
+
 async def report_events(url: str, seed: str, reckoning: Reckoning, stop: asyncio.Event, pause_s: float) -> None:
     """One client: posts one to three events at a time, the same again until they are acknowledged."""
     dice = random.Random(seed)
@@ -95,6 +99,7 @@ async def report_events(url: str, seed: str, reckoning: Reckoning, stop: asyncio
                     return
                 await asyncio.sleep(0.05)
             reckoning.due.update({event["id"]: due for event, due in made})
+            reckoning.odd += sum(is_odd(event) and len(due) > 1 for event, due in made)
             await asyncio.sleep(dice.random() * 2 * pause_s)
 
 

@@ -4,16 +4,17 @@ import pytest
 
 from tests.crash.harness import Plan, run
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(900)]
 
 
 async def test_nothing_acknowledged_is_lost_whichever_process_is_killed():
-    """The seed gives one kill of the parent alone, one or two of everything, the rest of children."""
-    reckoning = await run(Plan(kills=20, seed=23, longest_s=0.3))
+    """Of events, faults and dead letters there are as many as it takes to find something."""
+    reckoning = await run(
+        Plan(kills=20, seed=23, longest_s=0.3),
+        enough=lambda now: len(now.due) > 200 and now.faults.total() > 5 and now.odd > 0,
+    )
     report = "\n".join(reckoning.lines())
-    assert len(reckoning.due) > 200, report
-    assert reckoning.kills.total() == 20, report
-    assert reckoning.faults.total() > 5, report
+    assert reckoning.kills == {"collector": 11, "relay": 6, "parent": 1, "everything": 2}, report
     assert reckoning.lost == 0, report
     assert reckoning.strays == 0, report
     assert reckoning.stored_twice == 0, report
