@@ -49,6 +49,7 @@ destinations:
 """
 GRANTED = ConsentState.GRANTED
 KIND = {"google": "google_ads", "crm": "webhook"}
+TRYING = ("tiktok", "snapchat")  # again and again, while their platforms are in trouble
 ID_OF = {"google_ads": "transactionId", "webhook": "id"}
 
 
@@ -93,11 +94,11 @@ async def friday(tmp_path, aiohttp_server):
         await log.close()
 
 
-async def until(condition, timeout_s=20):
-    deadline = time.monotonic() + timeout_s
-    while not (found := condition()) and time.monotonic() < deadline:
+async def until(condition):
+    """Returns without it when it takes too long: what is asserted then shows more."""
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
         await asyncio.sleep(0.02)
-    return found
 
 
 async def play(url, kind, mode):
@@ -108,6 +109,7 @@ async def play(url, kind, mode):
         assert reply.status == 200, await reply.text()
 
 
+@pytest.mark.timeout(600)
 async def test_five_troubles_at_once_cost_only_the_bad_events(friday):
     log, relay, sandbox, url = friday
     troubles = {
@@ -140,12 +142,13 @@ async def test_five_troubles_at_once_cost_only_the_bad_events(friday):
     # Those that cannot take events now have none, keep their queue, and say what to do.
     for name in ("tiktok", "snapchat", "meta"):
         assert ids_at(sandbox, name) == []
-    states = {stats.reader: stats for stats in (await log.stats()).readers}
-    assert states["meta"].state.paused
+    states = {}
+    async with asyncio.timeout(60):
+        while not (states and states["meta"].state.paused and all(states[name].state.attempts for name in TRYING)):
+            states = {stats.reader: stats for stats in (await log.stats()).readers}
+            await asyncio.sleep(0.02)
     assert "token" in states["meta"].state.paused.lower()
-    assert not states["tiktok"].state.paused
-    assert states["tiktok"].state.attempts > 0
-    assert states["snapchat"].state.attempts > 0
+    assert not any(states[name].state.paused for name in TRYING)
     assert {states[name].waiting for name in ("tiktok", "snapchat", "meta")} == {10}
 
     # Repaired: everything queued arrives, once, in order.

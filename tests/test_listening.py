@@ -58,7 +58,7 @@ async def test_a_connection_that_says_nothing_more_is_closed_when_there_is_a_hur
     async with aiohttp.ClientSession() as http, http.get(url("127.0.0.1", sockets)) as answer:
         await answer.text()
         listener.leave(3600)
-        await asyncio.wait_for(listener.stop(), 10)
+        await asyncio.wait_for(listener.stop(), 60)
         assert not listener._runner.sites
 
 

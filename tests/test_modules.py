@@ -45,6 +45,7 @@ def imports_of(module):
             yield node.module
 
 
+@pytest.mark.timeout(600)
 def test_every_module_imports_alone():
     """One interpreter a group: importing them in one process would hide a missing import behind an earlier one."""
     script = (

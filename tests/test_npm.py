@@ -14,6 +14,8 @@ from proxy import __version__
 from proxy.vocabulary import CANONICAL
 from proxy.wire import sections
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def package(request):

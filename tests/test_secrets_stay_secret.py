@@ -25,6 +25,7 @@ from proxy.config.words import is_secret
 from proxy.destinations import load_all
 from proxy.privacy.keys import generate_key
 
+PATIENCE_S = 100
 ORIGIN = "https://www.shop.example"
 INGEST, OTHER_INGEST, ADMIN, GUESS = (f"marked-{name}-5f1c9e7a2b4d" for name in ("ingest", "rotated", "admin", "guess"))
 BOUGHT = "marked-bought-token-5f1c9e7a2b4d"
@@ -159,7 +160,7 @@ async def service(folder, environment):
 
     listening = [asyncio.create_task(listen(process.stderr))]
     try:
-        first = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+        first = (await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)).decode()
         printed.append(first)
         listening.append(asyncio.create_task(listen(process.stdout)))
         yield process, *re.findall(r"http://\S+?(?=;|\s|$)", first), printed
@@ -167,7 +168,7 @@ async def service(folder, environment):
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), 30)
+            await asyncio.wait_for(process.wait(), PATIENCE_S)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
@@ -197,7 +198,7 @@ async def visit(public):
             reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(raw.encode() + b"\r\n\r\n")
             with contextlib.suppress(ConnectionError):
-                said.append((await asyncio.wait_for(reader.read(), 30)).decode("utf-8", "replace"))
+                said.append((await asyncio.wait_for(reader.read(), PATIENCE_S)).decode("utf-8", "replace"))
             writer.close()
     return said
 
@@ -210,6 +211,12 @@ async def watched(admin):
                 async with http.get(admin + path, headers={"Authorization": f"Bearer {token}"}) as answer:
                     texts.append(f"{dict(answer.headers)} {await answer.text()}")
         return texts
+
+
+async def dead_letters(admin):
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    async with aiohttp.ClientSession() as http, http.get(f"{admin}/status.json", headers=headers) as answer:
+        return sum(destination["dead"] for destination in (await answer.json())["destinations"])
 
 
 def run(*arguments):
@@ -233,8 +240,8 @@ async def everything_that_comes_out(folder, config, environment, monkeypatch):
         (folder / "broken.json").write_text(json.dumps({**EVENT, "data": {"value": VISITOR["email"]}}))
         async with service(folder, environment) as (process, public, admin, printed):
             out["answers"] = "\n".join(await visit(public))
-            async with asyncio.timeout(60):
-                while len(parrot.heard) < len(config["destinations"]):
+            async with asyncio.timeout(PATIENCE_S):
+                while len(parrot.heard) < len(config["destinations"]) or not await dead_letters(admin):
                     await asyncio.sleep(0.05)
             out["watched"] = "\n".join(await watched(admin))
             for commands in COMMANDS.values():
@@ -250,7 +257,7 @@ async def everything_that_comes_out(folder, config, environment, monkeypatch):
             path.write_text(json.dumps(broken))
             out["check of a broken file"] = await asyncio.to_thread(run, "check", "--config", str(path))
             process.send_signal(signal.SIGHUP)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while not any("reload refused" in line for line in printed):
                     await asyncio.sleep(0.05)
             path.write_text(json.dumps(config))
@@ -262,7 +269,7 @@ async def everything_that_comes_out(folder, config, environment, monkeypatch):
     return out
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 async def test_no_credential_and_no_visitor_leaves_by_a_way_it_should_not(tmp_path, key_file, monkeypatch):
     config, environment = marked(key_file)
     out = await everything_that_comes_out(tmp_path, config, environment, monkeypatch)

@@ -11,6 +11,7 @@ from proxy.cli import main
 from proxy.commands.check import command, in_words
 from proxy.destinations.verdict import AuthBroken, Delivered, Rejected, RetryLater
 from proxy.errors import ConfigError
+from tests.ports import free_port
 
 TOKEN = "s3cr3t-token-0123456789"
 BOUGHT = "ya29.b0ught"
@@ -133,9 +134,7 @@ def test_live_says_what_the_platform_said_and_what_to_do(config, platform):
 
 
 def test_live_says_when_nobody_answers(config):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    result = run("-c", config(f"http://127.0.0.1:{port}"), "--live")
+    result = run("-c", config(f"http://127.0.0.1:{free_port()}"), "--live")
     assert result.exit_code == 1
     assert "connection refused" in result.output
 

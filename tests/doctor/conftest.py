@@ -147,8 +147,10 @@ def internet(authority):
 
 
 @pytest.fixture
-async def online(internet):
+async def online(internet, monkeypatch):
     """`await online()` starts the internet as the test has arranged it."""
+    monkeypatch.setattr("proxy.doctor.dns.TIMEOUT_S", 60)  # whoever answers here shares a machine with whoever asks
+    monkeypatch.setattr("proxy.doctor.fetch.TIMEOUT_S", 60)
     runners, transports = [], []
 
     async def site(app, address, port, context):

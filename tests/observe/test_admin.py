@@ -198,7 +198,7 @@ async def test_no_bytes_upset_it(start, token):
     @settings(max_examples=150, suppress_health_check=list(HealthCheck))
     @given(data=requests(["/metrics", "/status.json", "/nothing"]))
     def try_it(data):
-        answer = asyncio.run_coroutine_threadsafe(thrown(address, data), loop).result(30)
+        answer = asyncio.run_coroutine_threadsafe(thrown(address, data), loop).result(100)
         assert is_fine(answer), (data, answer)
         assert token is None or b"HTTP/1.1 200" not in answer
 
