@@ -17,6 +17,7 @@ from proxy.event import encode_json
 from proxy.log.base import LogStats
 from proxy.log.database import path_of
 from proxy.observe.admin import status
+from proxy.relay import aside
 from proxy.relay.redact import redact
 
 
@@ -67,6 +68,9 @@ def _readable(shown: dict[str, Any], path: Path) -> Iterator[str]:
         )
         if destination["last_error"] and (destination["paused"] or destination["failed_attempts"]):
             yield f"{'':<{width}}   last error: {printable(destination['last_error'])}"
+        if destination["set_aside"]:
+            told = f"{destination['set_aside']:,} of the dead are tried again by themselves ({aside.WHY})"
+            yield f"{'':<{width}}   {told}"
         if destination["outcomes"]:
             told = ", ".join(f"{count:,} {printable(name)}" for name, count in destination["outcomes"].items())
             yield f"{'':<{width}}   the platform's later word on events it took: {told}"

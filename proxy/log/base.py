@@ -36,6 +36,15 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     asked: int = 0  # times
 
 
+class Aside(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter that its reader tries again by itself, and when."""
+
+    seq: int
+    tried_ms: int  # last
+    due_ms: int
+    tries: int = 0
+
+
 class ReaderState(msgspec.Struct, frozen=True, kw_only=True):
     """What a reader knows across restarts. `next_attempt_ms` 0: at once. `paused`: the reason, "" while running."""
 
@@ -48,6 +57,7 @@ class ReaderState(msgspec.Struct, frozen=True, kw_only=True):
     dead: int = 0  # ever
     receipts: tuple[Receipt, ...] = ()  # still to be asked for, the oldest first
     outcomes: dict[str, int] = {}  # what receipts said: events by outcome, ever
+    aside: tuple[Aside, ...] = ()
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -190,6 +200,13 @@ class EventLog(Protocol):
         """Settle; everything in `outcome` or nothing of it."""
         ...
 
+    async def retry_dead(
+        self, reader: str | None = None, seqs: Sequence[int] | None = None, why: str | None = None
+    ) -> int:
+        """Give dead letters (all, of one reader, these numbers, this reason) back to their readers; how many. Those
+        whose event is gone stay where they are."""
+        ...
+
     async def claims(self, reader: str, keys: Collection[str]) -> dict[str, int]:
         """Those of `keys` that are claimed (`Outcome.claims`), and by which event; forgotten with that event."""
         ...
@@ -221,13 +238,6 @@ class OperatedLog(EventLog, Protocol):
 
     async def dead(self, reader: str | None = None, limit: int = 1000) -> list[StoredDeadLetter]:
         """Dead letters of one reader or of all, newest first."""
-        ...
-
-    async def retry_dead(
-        self, reader: str | None = None, seqs: Sequence[int] | None = None, why: str | None = None
-    ) -> int:
-        """Give dead letters (all, of one reader, these numbers, this reason) back to their readers; how many. Those
-        whose event is gone stay where they are."""
         ...
 
     async def drop_dead(

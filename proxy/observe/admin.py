@@ -149,6 +149,7 @@ def _about(destination: Destination, reader: ReaderStats | None) -> dict[str, An
         "oldest_waiting_ms": reader.oldest_waiting_ms if reader else None,
         "dead": reader.dead if reader else 0,
         "expired": reader.expired if reader else 0,
+        "set_aside": len(state.aside),
         "delivered": state.delivered,
         "last_delivery_ms": state.last_delivery_ms or None,
         "paused": state.paused,
@@ -164,6 +165,7 @@ def _measure(stats: LogStats, now_ms: int) -> None:
     metrics.log_used_bytes.set(stats.used)
     for reader in stats.readers:
         metrics.destination_waiting.labels(reader.reader).set(reader.waiting)
+        metrics.destination_set_aside.labels(reader.reader).set(len(reader.state.aside))
         waiting_ms = 0 if reader.oldest_waiting_ms is None else now_ms - reader.oldest_waiting_ms
         metrics.destination_lag_seconds.labels(reader.reader).set(max(0, waiting_ms) / SECOND_MS)
 

@@ -41,6 +41,9 @@ attempt_seconds = Histogram(
     "attempt_seconds", "Time to a destination's answer.", ["destination"], namespace="firsthand", registry=registry
 )
 destination_paused = _gauge("destination_paused", "1 while a destination is paused.", "destination")
+destination_set_aside = _gauge(
+    "destination_set_aside_events", "Events tried again on their own, because the others go through.", "destination"
+)
 destination_waiting = _gauge(
     "destination_waiting_events", "Events between a destination's cursor and the head.", "destination"
 )

@@ -50,7 +50,7 @@ def plan(
             entry = entries[0]
             return Plan(losses=(Loss(Item(seq=entry.seq, part=0, event=entry.event, rules=()), INTERNAL, fault),))
         middle = len(entries) // 2
-        return _joined(plan(destination, part, decide, now_ms, done) for part in (entries[:middle], entries[middle:]))
+        return joined(plan(destination, part, decide, now_ms, done) for part in (entries[:middle], entries[middle:]))
 
     return shielded(lambda: planning.plan(destination, entries, decide, now_ms, done), on_fault)
 
@@ -61,7 +61,7 @@ def build(destination: Destination, items: tuple[Item, ...], now_ms: int) -> Pla
     def on_fault(fault: str) -> Plan:
         if len(items) == 1:
             return Plan(losses=(Loss(items[0], INTERNAL, fault),))
-        return _joined(build(destination, half, now_ms) for half in halves(items))
+        return joined(build(destination, half, now_ms) for half in halves(items))
 
     return shielded(lambda: planning.build(destination, items, now_ms), on_fault)
 
@@ -79,7 +79,7 @@ def repair(destination: Destination, event: Event, why: str) -> Event | None:
     return shielded(lambda: destination.repair(event, why), lambda _: None)
 
 
-def _joined(plans: Iterable[Plan]) -> Plan:
+def joined(plans: Iterable[Plan]) -> Plan:
     whole = tuple(plans)
     return Plan(
         parcels=tuple(parcel for part in whole for parcel in part.parcels),

@@ -43,7 +43,6 @@ def held(
 ) -> ReaderState:
     """The same events are tried again later. Paused stays paused until the platform takes or refuses events."""
     attempts = state.attempts + 1
-    words = f"{verdict.why}: {verdict.detail}" if verdict.detail else verdict.why
     match verdict:
         case AuthBroken(why=why, detail=detail, advice=advice):
             paused = f"{why}: {advice or detail or 'the platform refuses the credentials'}"
@@ -58,8 +57,12 @@ def held(
         attempts=attempts,
         next_attempt_ms=now_ms + round(wait_s * SECOND_MS),
         paused=paused,
-        last_error=words,
+        last_error=words(verdict),
     )
+
+
+def words(verdict: RetryLater | AuthBroken) -> str:
+    return f"{verdict.why}: {verdict.detail}" if verdict.detail else verdict.why
 
 
 def change(before: ReaderState, after: ReaderState) -> Change | None:

@@ -26,16 +26,16 @@ from proxy.event import Event, replace
 from proxy.log.base import Batch, Entry, EventLog, Outcome, ReaderState
 from proxy.observe import metrics
 from proxy.observe.logs import get_logger
-from proxy.relay import guard, health, once, receipts
+from proxy.relay import aside, guard, health, once, receipts, search
 from proxy.relay.backoff import ASKED_MAX_S, delay_s
 from proxy.relay.health import Change
 from proxy.relay.ledger import Ledger
 from proxy.relay.pace import Pace, Sleep
-from proxy.relay.plan import Decide, Item, Parcel, Plan, Skip
+from proxy.relay.plan import Decide, Item, Loss, Parcel, Plan, Skip
 from proxy.relay.redact import redact, redact_visitors
 from proxy.relay.sender import Sender
 from proxy.relay.tokens import Tokens
-from proxy.relay.verdicts import consequences
+from proxy.relay.verdicts import Consequences, consequences
 
 READ_MIN = 200  # events read at once: with a backlog, events the rules leave out must not make the requests small
 IDLE_S = 5.0  # look again this often although the log reports nothing: replays asked for by other processes
@@ -128,10 +128,12 @@ class Reader:
             return
         self._probe_at_once = False
         batch = await self._ask(batch)
+        if await self._gave_back(batch):
+            return
         if not batch.entries:
             await self._rest(IDLE_S, news_after=batch.scanned_to)
             return
-        plan = guard.plan(self._destination, batch.entries, self._decide, now_ms, self._ledger.done)
+        plan = self._plan(batch, now_ms)
         linger_s = 0.0 if state.paused else self._linger_s(batch, plan, now_ms)
         if linger_s > 0:
             gather_s = min(GATHER_S, linger_s)
@@ -151,6 +153,24 @@ class Reader:
         said = guard.read_receipt(self._destination, answer) if isinstance(answer, Reply) else RetryLater(answer.why)
         return replace(
             batch, state=await self._commit(batch, receipts.answered(batch.state, receipt, said, self._clock()))
+        )
+
+    async def _gave_back(self, batch: Batch) -> bool:
+        """Whether an event that was set aside is to be tried now: then the next turn reads it with the others."""
+        seq = aside.due(batch.state, self._clock())
+        if seq is None or any(entry.seq == seq for entry in batch.entries):
+            return False
+        if not await self._log.retry_dead(self.name, [seq], aside.WHY):
+            await self._commit(batch, aside.forgotten(batch.state, seq))
+        return True
+
+    def _plan(self, batch: Batch, now_ms: int) -> Plan:
+        """Events that were set aside go last, each in a request of its own."""
+        apart = aside.seqs(batch.state)
+        groups = [[entry for entry in batch.entries if entry.seq not in apart]]
+        groups += [[entry] for entry in batch.entries if entry.seq in apart]
+        return guard.joined(
+            guard.plan(self._destination, group, self._decide, now_ms, self._ledger.done) for group in groups
         )
 
     def _linger_s(self, batch: Batch, plan: Plan, now_ms: int) -> float:
@@ -174,27 +194,51 @@ class Reader:
             self._say.error("events_given_up", why=fault.why, fault=fault.detail, events=len(plan.losses))
             state = replace(state, attempts=0, next_attempt_ms=0)
         self._ledger.open(plan)
-        work = deque(plan.parcels)
+        work, looking = deque(plan.parcels), search.begin(state)
+        verdict: Verdict | None = None
         while not self._stopping and (parcel := await self._sendable(work)):
+            looking, parts = looking.parts(parcel.items)
+            if parts != (parcel.items,):
+                self._put_back(work, parts)
+                continue
             if state.paused and len(parcel.items) > 1:
                 work = deque(self._rebuilt(parcel.items[:1]))  # enough to see whether the credentials work
                 continue
             verdict = await self._attempt(parcel, state)
-            if isinstance(verdict, RetryLater | AuthBroken):
+            if isinstance(verdict, AuthBroken):
                 await self._commit(batch, self._held(state, verdict), verdict)
                 return
-            result = consequences(verdict, parcel.items, self._repair)
-            for group in reversed(result.again):
-                work.extendleft(reversed(self._rebuilt(group)))
-            self._ledger.deliver(result.delivered)
-            self._ledger.lose(result.losses)
-            self._delivered.inc(len(result.delivered))
-            warning = self._warning(verdict)
-            state = health.running(state, delivered=len(result.delivered), now_ms=self._clock(), warning=warning)
-            if isinstance(verdict, Delivered):
-                state = receipts.remembered(state, verdict.receipt, self._clock())
+            if isinstance(verdict, RetryLater):
+                step = looking.later(verdict, parcel.items)
+                self._ledger.lose(Loss(item, aside.WHY, health.words(verdict)) for item in step.aside)
+                if step.wait:
+                    await self._commit(batch, self._held(state, verdict), verdict)
+                    return
+            else:
+                result, step = consequences(verdict, parcel.items, self._repair), looking.answered()
+                self._put_back(work, result.again)
+                state = self._taken_in(result, verdict, state)
+            looking = step.search
+            self._put_back(work, step.again)
             state = await self._commit(batch, state)
-        await self._commit(batch, state)
+        if looking.passed and isinstance(verdict, RetryLater) and not self._stopping:
+            await self._commit(batch, self._held(state, verdict), verdict)
+        else:
+            await self._commit(batch, state)
+
+    def _taken_in(self, result: Consequences, verdict: Delivered | Rejected, state: ReaderState) -> ReaderState:
+        self._ledger.deliver(result.delivered)
+        self._ledger.lose(result.losses)
+        self._delivered.inc(len(result.delivered))
+        warning = self._warning(verdict)
+        state = health.running(state, delivered=len(result.delivered), now_ms=self._clock(), warning=warning)
+        receipt = verdict.receipt if isinstance(verdict, Delivered) else ""
+        return receipts.remembered(state, receipt, self._clock())
+
+    def _put_back(self, work: deque[Parcel], groups: Sequence[tuple[Item, ...]]) -> None:
+        """To be sent next, in this order."""
+        for group in reversed(groups):
+            work.extendleft(reversed(self._rebuilt(group)))
 
     async def _sendable(self, work: deque[Parcel]) -> Parcel | None:
         """Take the next request, made anew without what `once` keeps back; None when nothing is left."""
@@ -207,8 +251,7 @@ class Reader:
             if len(sifted.now) == len(parcel.items):
                 return parcel
             self._ledger.lose(sifted.before)
-            work.extendleft(reversed(self._rebuilt(sifted.waiting)))  # after what they wait for, halves of it included
-            work.extendleft(reversed(self._rebuilt(sifted.now)))
+            self._put_back(work, (sifted.now, sifted.waiting))  # after what they wait for, halves of it included
         return None
 
     async def _attempt(self, parcel: Parcel, state: ReaderState) -> Verdict:
@@ -253,8 +296,10 @@ class Reader:
         taken = self._ledger.take(self._clock())
         if not taken.settled and not taken.claims and state == self._committed:
             return state
-        letters = [replace(letter, detail=self._cleaned(letter.detail)) for letter in taken.dead]
-        after = replace(state, dead=state.dead + len(letters))
+        cleaned = [replace(letter, detail=self._cleaned(letter.detail)) for letter in taken.dead]
+        new = sum(letter.seq not in aside.seqs(state) for letter in cleaned)
+        after, letters = aside.after(state, cleaned, taken.settled, self._clock())
+        after = replace(after, dead=state.dead + new)
         outcome = Outcome(settled=taken.settled, dead=letters, missed=taken.missed, claims=taken.claims, state=after)
         self._unwritten = partial(self._written, batch, outcome, taken.skips, cause)
         await self._write_down()
@@ -276,8 +321,10 @@ class Reader:
         self, batch: Batch, outcome: Outcome, skips: Sequence[Skip], cause: RetryLater | AuthBroken | None
     ) -> None:
         await self._log.commit(batch, outcome)
+        known = aside.seqs(self._committed)
         for letter in outcome.dead:
-            metrics.dead_letters.labels(self.name, letter.why).inc()
+            if letter.seq not in known:
+                metrics.dead_letters.labels(self.name, letter.why).inc()
         for skip in skips:
             metrics.skipped.labels(self.name, skip.reason.value).inc()
         before, self._committed = self._committed, outcome.state
@@ -293,6 +340,10 @@ class Reader:
                 self._say.warning(change.value, why=why, next_attempt_ms=after.next_attempt_ms)
             case ((Change.RESUMED | Change.RECOVERED), _):
                 self._say.info(change.value)
+        if after.aside and not before.aside:
+            self._say.warning(
+                "events_set_aside", why=aside.WHY, advice=f"`firsthand dead list --why {aside.WHY}` shows them"
+            )
         self._paused.set(bool(after.paused))
 
     def _cleaned(self, words: str) -> str:

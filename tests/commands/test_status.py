@@ -10,7 +10,7 @@ from proxy.config.load import load
 from proxy.config.machine import data_folder, keyring
 from proxy.errors import ConfigError
 from proxy.event import Event
-from proxy.log.base import DeadLetter, Outcome, ReaderState
+from proxy.log.base import Aside, DeadLetter, Outcome, ReaderState
 from proxy.log.sqlite import SqliteLog
 
 TOKEN = "s3cr3t-token-0123456789"
@@ -68,7 +68,8 @@ def filled(config, clock):
             )
 
         letter = DeadLetter(seq=4, why="no", detail="", at_ms=now_ms)
-        await commit("fine", [2, 3], [letter], delivered=2, dead=1, last_delivery_ms=now_ms)
+        aside = (Aside(seq=4, tried_ms=now_ms, due_ms=now_ms + 300_000),)
+        await commit("fine", [2, 3], [letter], delivered=2, dead=1, last_delivery_ms=now_ms, aside=aside)
         await commit("paused", [], paused="token_expired", last_error=f"401 {TOKEN} \x1b[2J", attempts=2)
         await commit("failing", [2], attempts=7, next_attempt_ms=now_ms + 90_000, last_error="503 busy")
         await commit("gone", [])
@@ -87,6 +88,7 @@ def test_every_destination_has_a_line_that_says_how_it_does(config, filled):
     assert "3 events" in output
     assert lines["fine"].split()[1:5] == ["0", "-", "2", "1"]
     assert "fine, last delivery 0 s ago" in lines["fine"]
+    assert "1 of the dead are tried again by themselves (always_later)" in output
     assert "paused: token_expired" in lines["paused"]
     assert "failing: 7 attempts, next in 91 s" in lines["failing"]
     assert "switched off" in lines["off"]
@@ -110,6 +112,7 @@ def test_json_is_one_object_with_depth_age_and_reasons(config, filled):
     assert (shown["log"]["events"], shown["left_over"]) == (3, ["gone"])
     assert shown["log"]["bytes"] > 0
     assert (by_name["fine"]["waiting"], by_name["fine"]["dead"], by_name["fine"]["delivered"]) == (0, 1, 2)
+    assert (by_name["fine"]["set_aside"], by_name["failing"]["set_aside"]) == (1, 0)
     assert (by_name["paused"]["waiting"], by_name["paused"]["paused"]) == (3, "token_expired")
     assert by_name["failing"]["waiting"] == 2
     assert by_name["failing"]["expired"] == 1

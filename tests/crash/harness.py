@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.crash.platforms import TIMEOUT_S, Platform, open_platforms
 from tests.crash.reckoning import Reckoning
 from tests.crash.service import Service
-from tests.crash.site import make_platforms, report_events, write_config
+from tests.crash.site import make_platforms, report_events, report_last, write_config
 from tests.ports import free_port
 
 EVERYTHING = "everything"
@@ -43,6 +43,8 @@ class Plan:
     workers: int = 2
     share: float = 0.2
     """Of the requests to platforms, how many meet a fault."""
+    put_off: float = 0.02
+    """Of the events, how many one of the destinations never takes and never refuses."""
     pause_s: float = 0.05
     """Mean pause of a client between two posts."""
     longest_s: float = 1.0
@@ -76,7 +78,9 @@ async def run(plan: Plan, enough: Callable[[Reckoning], bool] = lambda _: True) 
     reckoning, stop = Reckoning(), asyncio.Event()
     async with serving(platforms, workers=plan.workers) as service:
         load = [
-            asyncio.create_task(report_events(service.url, f"{plan.seed}.{number}", reckoning, stop, plan.pause_s))
+            asyncio.create_task(
+                report_events(service.url, f"{plan.seed}.{number}", reckoning, stop, plan.pause_s, put_off=plan.put_off)
+            )
             for number in range(plan.clients)
         ]
         for _ in range(plan.kills):
@@ -89,6 +93,7 @@ async def run(plan: Plan, enough: Callable[[Reckoning], bool] = lambda _: True) 
             await asyncio.sleep(0.1)
         stop.set()
         await asyncio.gather(*load)
+        await report_last(service.url, reckoning)
         await _drained(service, reckoning, platforms)
         await service.stop()
         return replace(

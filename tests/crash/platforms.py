@@ -18,12 +18,15 @@ from tests.crash.faults import TAKING, Fault, Script
 
 TIMEOUT_S = 1.0
 """What the service is configured to wait for an answer."""
+PUT_OFF = "put-off"
+"""The page title of such events."""
 
 
 class Platform:
     """One destination's far end."""
 
-    def __init__(self, stand_in: StandIn, script: Script) -> None:
+    def __init__(self, stand_in: StandIn, script: Script, path: str = "") -> None:
+        """`path`: of its requests, where several are of one kind."""
         self.arrivals: list[str] = []
         """Event ids in the order of arrival, repeated ones each time."""
         self.faults: Counter[Fault] = Counter()
@@ -33,10 +36,10 @@ class Platform:
         self.held: asyncio.Event | None = None
         """While there is one, answers wait for it (events are taken at once)."""
         self.asked = asyncio.Event()
-        self._stand_in, self._script = stand_in, script
+        self._stand_in, self._script, self._path = stand_in, script, path
 
     def owns(self, call: Call) -> bool:
-        return self._stand_in.owns(call)
+        return self._stand_in.owns(call) and call.path.startswith(self._path)
 
     async def answer(self, call: Call, request: web.Request) -> web.StreamResponse:
         self.requests += 1
@@ -60,6 +63,16 @@ class Platform:
         key = self._stand_in.dedup_key(row)
         assert isinstance(key, tuple)  # (name, id)
         return str(key[1])
+
+
+class Picky(Platform):
+    """Nothing goes wrong here, but for single events that are put off for ever."""
+
+    async def answer(self, call: Call, request: web.Request) -> web.StreamResponse:
+        if PUT_OFF.encode() in call.body:
+            self.requests += 1
+            return web.Response(status=503, text="temporarily unavailable, and always so with this event")
+        return await super().answer(call, request)
 
 
 async def open_platforms(platforms: Mapping[str, Platform], port: int) -> web.AppRunner:

@@ -14,7 +14,8 @@ class Reckoning:
     due: dict[str, frozenset[str]] = field(default_factory=dict)
     """Acknowledged event ids, and the destinations that should get each."""
     odd: int = 0
-    """How many of them are due at a platform that does not take them: dead letters to be."""
+    put_off: int = 0
+    """How many of them are due at a platform that does not take them, or always puts them off: dead letters to be."""
     arrivals: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """By destination: event ids as they arrived, repeated ones each time."""
     dead: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -14,8 +14,8 @@ from proxy.config.load import read
 from proxy.config.settings import LogSettings
 from proxy.destinations import load_all
 from proxy.errors import LogUnavailable
-from proxy.event import Event
-from proxy.log.base import DeadLetter, LastPurge, LogStats, Outcome
+from proxy.event import Event, replace
+from proxy.log.base import Aside, DeadLetter, LastPurge, LogStats, Outcome
 from proxy.log.memory import MemoryLog
 from proxy.observe import metrics
 from proxy.observe.admin import make_admin_app, status as status_of
@@ -64,7 +64,9 @@ async def admin(start):
 
 async def test_metrics_are_shown_with_the_log_measured_now(admin, log, now):
     await log.append([Event(id=str(number), name="lead", time=NOW) for number in range(3)])
-    await log.read("meta", 10)
+    aside = (Aside(seq=1, tried_ms=NOW, due_ms=NOW),)
+    batch = await log.read("meta", 10)
+    await log.commit(batch, Outcome(settled=(), state=replace(batch.state, aside=aside)))
     now[0] += 90_000
     answer = await admin.get("/metrics")
     assert answer.status == 200
@@ -72,6 +74,7 @@ async def test_metrics_are_shown_with_the_log_measured_now(admin, log, now):
     text = await answer.text()
     assert 'firsthand_destination_waiting_events{destination="meta"} 3.0' in text
     assert 'firsthand_destination_lag_seconds{destination="meta"} 90.0' in text
+    assert 'firsthand_destination_set_aside_events{destination="meta"} 1.0' in text
     assert "firsthand_events_duplicate_total" in text
 
 

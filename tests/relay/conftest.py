@@ -28,6 +28,10 @@ GRANTED = Consent(marketing=ConsentState.GRANTED)
 PATIENCE_S = 30  # of real time, with a busy machine
 
 
+class StillBusyError(AssertionError):
+    pass
+
+
 class Time:
     """A clock and a sleep: `advance` moves one and wakes the other."""
 
@@ -57,7 +61,7 @@ class Time:
 
     async def next_sleep(self) -> float:
         """How long somebody wants to sleep who begins to only now."""
-        return await self._begun.get()
+        return await asyncio.wait_for(self._begun.get(), 60)
 
     async def until_idle(self, limit: int = 500) -> list[float]:
         """Let time pass until a reader has nothing to do; the waits it asked for on the way."""
@@ -68,7 +72,7 @@ class Time:
                 return waits
             waits.append(seconds)
             self.advance(seconds)
-        raise AssertionError(f"still busy after {limit} waits: {waits[-5:]}")
+        raise StillBusyError(f"still busy after {limit} waits: {waits[-5:]}")
 
 
 class Scripted(Destination, kind="scripted"):
@@ -147,8 +151,8 @@ class Answer:
 
 
 class Platform:
-    """What the platform does: answers by `script` first, then by its own rule: a request with a `bad` row is refused
-    as a whole, anything else is taken."""
+    """What the platform does: answers by `script` first, then by its own rule: a request with a `stuck` row gets a 500,
+    one with a `bad` row is refused as a whole, anything else is taken. Nothing is while it is `down`."""
 
     def __init__(self) -> None:
         self.script: list[Answer] = []
@@ -159,6 +163,7 @@ class Platform:
         self.url = "http://platform.test"
         self.hanging = asyncio.Event()
         self.names_rows = False
+        self.down = False
 
     @property
     def accepted_ids(self) -> list[str]:
@@ -176,6 +181,8 @@ class Platform:
         return answer
 
     def _own(self, rows) -> Answer:
+        if self.down or any(row.get("stuck") for row in rows):
+            return Answer(500)
         bad = [row for row, content in enumerate(rows) if content.get("bad")]
         return Answer(400, {"rows": bad} if self.names_rows else {}) if bad else Answer()
 
@@ -403,3 +410,8 @@ def answer():
 @pytest.fixture
 def new_time():
     return Time
+
+
+@pytest.fixture
+def still_busy():
+    return StillBusyError
