@@ -102,6 +102,17 @@ async def test_every_push_is_passed_on_with_its_result_and_a_push_within_a_push_
     assert await page.evaluate("[returned, dataLayer.length]") == [2, 3]
 
 
+async def test_a_push_that_our_own_event_causes_does_not_go_round_for_ever(bridged, told, page):
+    bridged.pages["*"] = bridged.page(
+        f"{GRANT}; window.dataLayer = []; window.firsthandConfig = {{before(event) {{"
+        "  if (event.name === 'login') dataLayer.push({event: 'login', because: event.id})"
+        "}}"
+    )
+    found = await told("dataLayer.push({event: 'login'})")
+    assert [event["name"] for event in found] == ["login"]
+    assert await page.evaluate("dataLayer.length") == 2, "it is passed on all the same"
+
+
 async def test_nothing_in_the_datalayer_can_hurt_the_page_or_stop_the_bridge(bridged, told):
     found = await told(
         "const circle = {event: 'purchase', ecommerce: {}}; circle.ecommerce.value = circle;"
@@ -117,6 +128,14 @@ async def test_a_layer_the_page_assigns_anew_before_it_has_loaded_is_found(bridg
     bridged.pages["*"] = bridged.page(GRANT, attributes="") + f"<script>dataLayer = [{PURCHASE}]</script>"
     found = await told("dataLayer.push({event: 'login'})")
     assert [event["name"] for event in found] == ["purchase", "login"]
+
+
+async def test_what_a_new_layer_has_taken_over_from_the_old_one_is_not_read_again(bridged, told):
+    start = "window.dataLayer = [{event: 'login'}]"
+    anew = "<script>dataLayer = dataLayer.slice(); dataLayer.push({event: 'sign_up'})</script>"
+    bridged.pages["*"] = bridged.page(f"{GRANT}; {start}", attributes="") + anew
+    found = await told("0")
+    assert sorted(event["name"] for event in found) == ["login", "sign_up"]
 
 
 async def test_events_wait_for_consent_like_any_other(bridged, page):

@@ -105,6 +105,32 @@ async def test_depths_are_recorded_once_a_page(capturing, body, page):
     assert [event["custom"]["percent_scrolled"] for event in found if event["name"] == "scroll"] == [25, 50, 75, 90]
 
 
+async def test_the_next_page_of_an_app_is_read_from_its_top(capturing, body, page):
+    body('<div style="height: 5000px"></div>')
+    await opened(capturing, page)
+    for path in ("/", "/next"):
+        await page.evaluate("path => { history.pushState(null, '', path); scrollTo(0, 0) }", path)
+        await page.evaluate("scrollTo(0, 99999)")
+        await capturing.until(lambda path=path: depths(capturing, path) == [25, 50, 75, 90])
+
+
+def depths(site, path):
+    found = [event for event in site.accepted if event["name"] == "scroll" and event["page"]["url"] == site.url(path)]
+    return [event["custom"]["percent_scrolled"] for event in found]
+
+
+async def test_a_link_inside_a_component_is_found(capturing, body, page):
+    body("<p id=host></p>")
+    await opened(capturing, page)
+    await page.evaluate(
+        "host.attachShadow({mode: 'open'}).innerHTML = '<a href=\"https://pay.example/x\"><b>pay</b></a>';"
+        "host.addEventListener('click', (event) => event.preventDefault())"
+    )
+    await page.click("b")
+    [click] = await arrived(capturing, page)
+    assert click["custom"] == {"link_url": "https://pay.example/x", "link_domain": "pay.example"}
+
+
 async def test_each_kind_can_be_switched_off(site, body, page):
     site.modules[Module.AUTOCAPTURE] = dict.fromkeys(["outbound", "downloads", "forms", "scroll"], False)
     body(
@@ -159,11 +185,29 @@ async def test_forms_speak_when_sent_and_elements_that_came_later_when_seen_or_c
     assert next(event["data"] for event in found if event["name"] == "lead") == {"value": "1"}
 
 
+async def test_the_right_button_opens_a_menu_and_says_nothing(declaring, body, page):
+    body('<button data-fh-track="add_to_cart" data-fh-on="click" data-fh-match="email">Buy</button>')
+    await opened(declaring, page)
+    await page.click("button", button="right")
+    await page.click("button", button="middle")
+    assert [(event["name"], event["data"]) for event in await arrived(declaring, page)] == [("add_to_cart", {})]
+
+
+async def test_seen_is_half_of_an_element_or_half_a_view_of_it(declaring, body, page):
+    """The view is 720 high. What is 30 % in view is not seen; what is taller than two views fills half of one."""
+    part = '<p data-fh-track={} data-fh-on="visible" style="margin: 0; position: absolute; width: 9px; top: {}px; height: {}px">'
+    body(part.format("sliver", 690, 100) + part.format("most", 660, 100) + part.format("tall", 300, 5000))
+    await opened(declaring, page)
+    # The browser tells of all that is in view in one go, after a frame.
+    await declaring.until(lambda: {"most", "tall"} <= set(declaring.names))
+    assert "sliver" not in [event["name"] for event in await arrived(declaring, page)]
+
+
 FIELDS = (
     '<form data-fh-track="lead"><input data-fh-match="email" value=" ann@example.com"><input name=phone value="+49 170 1">'
     '<input type=password data-fh-match="zip" value="secret"><input data-fh-match="city" value="">'
     '<select data-fh-match="country"><option value="de" selected></select>'
-    '<input type=radio data-fh-match="gender" value="f"><input type=radio data-fh-match="gender" value="m" checked>'
+    '<input type=radio data-fh-match="gender" value="m" checked><input type=radio data-fh-match="gender" value="f">'
     "<button>go</button></form>"
 )
 
