@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from proxy.errors import LogUnavailable
+from proxy.log.folding import Folding
 from proxy.log.sealing import ProofRow, RefusalRow, Row
 from proxy.log.worker import Worker
 from proxy.log.writing import CHUNK, Job, Writing
@@ -64,6 +65,7 @@ class Committer:
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._thread = Worker("log writer")
+        self._folding = Folding(path, partial(self.run, transaction=False))
 
     def append(
         self, rows: Sequence[Row], proofs: Sequence[ProofRow] = (), refusals: Sequence[RefusalRow] = ()
@@ -101,6 +103,7 @@ class Committer:
             if not self._busy:
                 self._finish()
         await asyncio.wait([self._closed])
+        await self._folding.close()
 
     def _finish(self) -> None:
         self._thread.submit(self._writing.close, lambda *_: self._closed.set_result(None))
@@ -145,6 +148,7 @@ class Committer:
         alarm.cancel()
         self._stalled = ""
         answer(result, failure)
+        self._folding.wrote(self._writing.pages)
         self._next()
 
     def _stall(self, in_hand: Sequence[_Append | _Task]) -> None:

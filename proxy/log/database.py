@@ -26,7 +26,7 @@ from proxy.privacy.keys import Keyring
 FILE = "log.db"
 BUSY_S = 5.0  # how long a statement waits for another process's transaction
 _CACHED_STATEMENTS = 300  # one per group size (writing.CHUNK) and the rest
-_CHECKPOINT_PAGES = 4000  # 16 MB: how much waits in the -wal file before it is folded into the main one
+_MOST_UNFOLDED = 16_000  # pages, 64 MB: then a commit folds the -wal file in, if nobody has before (`folding.py`)
 
 _STEPS = resources.files("proxy.log").joinpath("sql")  # 0001_….sql brings an empty file to format 1, and so on
 
@@ -119,7 +119,7 @@ def writing(path: Path) -> sqlite3.Connection:
         # WAL and FULL: a transaction is on disk (fsync of the -wal file) before its statement returns.
         # FAST: what a page still holds of deleted rows is overwritten where that costs no extra page.
         try:
-            for setting in ("synchronous=FULL", f"wal_autocheckpoint={_CHECKPOINT_PAGES}", "secure_delete=FAST"):
+            for setting in ("synchronous=FULL", f"wal_autocheckpoint={_MOST_UNFOLDED}", "secure_delete=FAST"):
                 connection.execute(f"PRAGMA {setting}")
         except BaseException:
             connection.close()

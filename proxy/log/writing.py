@@ -18,6 +18,8 @@ from proxy.errors import LogUnavailable
 from proxy.log.room import Room
 from proxy.log.sealing import ProofRow, RefusalRow, Row
 
+_PAGE = 4096  # bytes
+_PAGES_OF_A_CALL = 5  # besides the bodies: ends of the indexes, the table's last page, its highest number
 CHUNK = 256  # rows of one statement: beyond this a group only gets slower to answer
 
 T = TypeVar("T")
@@ -30,6 +32,7 @@ class Writing:
 
     def __init__(self, database: sqlite3.Connection, path: Path, clock: Clock, room: Room) -> None:
         self.head = 0  # the last sequence number given here
+        self.pages = 0  # about how many were written to the -wal file
         self._database = database
         self._path = path
         self._clock = clock
@@ -43,6 +46,7 @@ class Writing:
     ) -> list[int]:
         """How many of the rows of each append were new, once all are on disk, `proofs` and `refusals` too."""
         rows = [row for append in appends for row in append]
+        self.pages += _PAGES_OF_A_CALL + sum([len(row.body) for row in rows]) // _PAGE
         with self._faults_named():
             self._room.check(self._database, rows, self._transaction)
             if proofs or refusals:
@@ -58,6 +62,7 @@ class Writing:
 
     def do(self, job: Job[T], *, transaction: bool) -> T:
         """`job` inside a transaction; without one (`transaction` False) it is a single statement, which is its own."""
+        self.pages += _PAGES_OF_A_CALL
         with self._faults_named():
             if not transaction:
                 return job(self._database)
