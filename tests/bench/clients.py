@@ -131,11 +131,13 @@ def _round(took: list[float], wall_s: float, cpu_s: float) -> Round:
 
 
 def in_turn(requests: list[tuple[bytes, bytes]], numbers: Iterator[int]) -> Ask:
-    """`requests`: what stands before and after the twelve hex digits that make an event id new."""
+    """`requests`: what stands before and after the event id, which is new each time, and made as the tracker makes it
+    (a UUIDv7, which begins with the time): ids of another kind cost the log's index more."""
     endless = itertools.cycle(requests)
 
     def ask() -> bytes:
         before, after = next(endless)
-        return b"%b%012x%b" % (before, next(numbers), after)
+        now_ms = time.time_ns() // 1_000_000
+        return b"%b%08x-%04x-7000-8000-%012x%b" % (before, now_ms >> 16, now_ms & 0xFFFF, next(numbers), after)
 
     return ask

@@ -87,11 +87,11 @@ def request(body: bytes, cookie: str) -> bytes:
 
 
 def whole(body: bytes, cookies: list[str]) -> list[tuple[bytes, bytes]]:
-    """The requests of visitors with these cookies, without the end of the event's id."""
+    """The requests of visitors with these cookies, without the event's id."""
     found = []
     for cookie in cookies:
-        before, _, after = request(body, cookie).partition(ID[-12:].encode() + b'"')
-        found.append((before, b'"' + after))
+        before, _, after = request(body, cookie).partition(ID.encode())
+        found.append((before, after))
     return found
 
 
