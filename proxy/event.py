@@ -4,6 +4,9 @@ An `Event` is frozen; steps return changed copies (`msgspec.structs.replace`). F
 `POST /e`. `None` and empty mean "not given", never "failed". Times are Unix **milliseconds**, UTC. Money is `Decimal`
 and never passes through a float before a platform's own file turns it into what that platform wants.
 
+None of these can be part of a circle (frozen, made from JSON), so Python's garbage collector need not look at them
+(`gc=False`): an event is some ten objects that it would go through again and again while the event is kept.
+
 `proxy/wire.py` makes Events from JSON, `proxy/destinations/*.py` turn them into platform requests.
 """
 
@@ -44,7 +47,7 @@ class ActionSource(StrEnum):
     OTHER = "other"
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Page(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     url: str | None = None
     referrer: str | None = None
     title: str | None = None
@@ -53,17 +56,17 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     viewport: str | None = None  # "1280x720"
 
 
-class Visitor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Visitor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     id: str
     first_seen: int  # ms
 
 
-class ClickId(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ClickId(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     value: str  # as it stood in the URL: never decoded twice, trimmed or lower-cased
     clicked_at: int  # ms, when the landing page was first seen
 
 
-class Touch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Touch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A visit that began with a click on an ad."""
 
     click: str  # name in `click_ids`
@@ -71,7 +74,7 @@ class Touch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     evidence: str  # how we came to know: a word of `proxy.identity.touches.Evidence`
 
 
-class Attribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Attribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The visitor's first and last ad click of 90 days, whichever platform's."""
 
     first: Touch
@@ -79,7 +82,7 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     evidence: str  # where *this* event has the last one from: a fresh source, or `store`
 
 
-class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the site tells us about the person: raw, or already SHA-256 in hex (64 digits)."""
 
     email: tuple[str, ...] = ()
@@ -96,7 +99,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     birth_date: str | None = None
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     id: str | None = None
     name: str | None = None
     brand: str | None = None
@@ -106,7 +109,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quantity: int | None = None
 
 
-class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What was bought, searched, asked for. `value` is the total in `currency` (ISO 4217, upper case)."""
 
     value: Decimal | None = None
@@ -129,7 +132,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     description: str | None = None
 
 
-class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     ip: str | None = None
     user_agent: str | None = None
     mobile: bool | None = None  # low-entropy client hints only: Sec-CH-UA-Mobile
@@ -137,7 +140,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     region: str | None = None  # "DE", "US-CA": country, in the US and Canada also the state
 
 
-class Consent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Consent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     marketing: ConsentState = ConsentState.UNKNOWN
     analytics: ConsentState = ConsentState.UNKNOWN
     personalization: ConsentState = ConsentState.UNKNOWN
@@ -150,7 +153,7 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return state
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     id: str  # the deduplication key, shared with the browser pixel
     name: str  # canonical (proxy/vocabulary.py) or custom
     time: int  # ms, when it happened
