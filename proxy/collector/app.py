@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from aiohttp import hdrs, web
 
 from proxy.clock import Clock, system_clock
@@ -21,12 +23,15 @@ from proxy.collector.reception import Mint, Reception, random_bits
 from proxy.collector.redirects import Redirect
 from proxy.collector.script import Script
 from proxy.collector.standing import Standing
+from proxy.collector.visit import connection_of
 from proxy.config.consent import ConsentSettings
 from proxy.config.load import Config
 from proxy.event import encode_json
 from proxy.log.base import EventLog
 from proxy.observe.metrics import requests_refused
 from proxy.privacy.keys import Keyring
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LINGERING_S = 2.0
 """For the rest of a body that was refused."""
@@ -40,6 +45,16 @@ def make_app(
     links = {code: Redirect(reception, code, target) for code, target in config.settings.redirects.items()}
     script = Script(baked(config.settings))
     paths, limits = config.settings.paths, config.settings.limits
+
+    def counted(handler: Handler) -> Handler:
+        """For what brings no event and looks at nobody; the other ways in count themselves."""
+
+        async def count(request: web.Request) -> web.StreamResponse:
+            now_ms = clock()
+            too_many = reception.asker(request.headers, connection_of(request)[0], now_ms)
+            return await handler(request) if too_many is None else too_many.reply(now_ms)
+
+        return count
 
     async def current_script(request: web.Request) -> web.StreamResponse:
         return _script_answer(script, request, lasting=False).reply(clock())
@@ -66,21 +81,21 @@ def make_app(
     at, prefix = app.router.add_route, paths.prefix
     at("POST", prefix + paths.events, events.post)
     app[LANE] = Lane(prefix + paths.events, events, config.settings.listen.client_ip_header)
-    at("OPTIONS", prefix + paths.events, events.preflight)
+    at("OPTIONS", prefix + paths.events, counted(events.preflight))
     for path, handler in (
-        (prefix + paths.script, current_script),
-        (script.hashed_path(prefix + paths.script), lasting_script),
+        (prefix + paths.script, counted(current_script)),
+        (script.hashed_path(prefix + paths.script), counted(lasting_script)),
         (prefix + paths.pixel, pixel.get),
         (prefix + paths.consent, Standing(reception).get),
         (prefix + paths.landing, Documents(reception).get),
         *((f"{prefix}{paths.redirect}/{code}", link.get) for code, link in links.items()),
-        ("/.well-known/gpc.json", gpc_statement),
-        ("/healthz", health.alive),
-        ("/readyz", health.ready),
+        ("/.well-known/gpc.json", counted(gpc_statement)),
+        ("/healthz", counted(health.alive)),
+        ("/readyz", counted(health.ready)),
     ):
         at("GET", path, handler)
         at("HEAD", path, handler)
-    at("*", "/{path:.*}", elsewhere)
+    at("*", "/{path:.*}", counted(elsewhere))
     return app
 
 

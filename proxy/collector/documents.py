@@ -5,7 +5,7 @@ blocked. The proxy tells what the browser asked it for in `X-Forwarded-Uri` and 
 `listen.trusted_proxies` only, and passes the browser's own headers on; it copies `X-Firsthand-Cookie-1`, `-2`, … of our
 answer into its `Set-Cookie`. (nginx and Caddy cannot copy a header that is there several times.) docs/landing.md.
 
-The answer is always 204: whatever is wrong here, the visitor gets the page.
+The proxy's answer is always 204: whatever is wrong here, the visitor gets the page.
 """
 
 from __future__ import annotations
@@ -46,6 +46,11 @@ class Documents:
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         now_ms = self._reception.clock()
+        peer, _ = connection_of(request)
+        if not self._reception.is_proxy(peer):
+            landings.labels(Outcome.UNTRUSTED).inc()
+            too_many = self._reception.asker(request.headers, peer, now_ms)
+            return _ANSWER.reply(now_ms) if too_many is None else too_many.reply(now_ms)
         outcome, lines = await self._outcome(request, now_ms)
         landings.labels(outcome).inc()
         copies = [b"X-Firsthand-Cookie-%d:%b" % (at, line.partition(b":")[2]) for at, line in enumerate(lines, 1)]
@@ -54,8 +59,6 @@ class Documents:
     async def _outcome(self, request: web.Request, now_ms: int) -> tuple[Outcome, list[bytes]]:
         reception, headers = self._reception, request.headers
         peer, scheme = connection_of(request)
-        if not reception.is_proxy(peer):
-            return Outcome.UNTRUSTED, []
         if headers.get("X-Forwarded-Method", "GET") != "GET" or not is_page_view(headers):
             return Outcome.NO_PAGE, []
         visit = reception.browser(headers, peer, scheme, now_ms, source="landing")

@@ -99,14 +99,16 @@ class Events:
         if authorization is not None:
             if not reception.ingest_keys.permits(authorization):
                 if (too_many := reception.stranger(headers, peer, now_ms)) is not None:
-                    return _refuse(too_many.answer, too_many.reason, now_ms)
+                    return too_many.reply(now_ms)
                 return _refuse(_BAD_KEY, RequestRefusal.INGEST_KEY, now_ms)
             return reception.server(now_ms), b""
         origin = headers.get("Origin")
         if not reception.origins.permits_page(origin, headers.get("Sec-Fetch-Site")):
+            if (too_many := reception.asker(headers, peer, now_ms)) is not None:
+                return too_many.reply(now_ms)
             return self._foreign(headers, now_ms)
         visit, cors = reception.browser(headers, peer, scheme, now_ms, manner=manner), cors_lines(origin)
-        return _refuse(visit.answer, visit.reason, now_ms, cors) if isinstance(visit, TooMany) else (visit, cors)
+        return visit.reply(now_ms, cors) if isinstance(visit, TooMany) else (visit, cors)
 
     def take(self, visit: Visit, cors: bytes, body: bytes) -> Reply | Later:
         """The answer to `body`; with events in it, the answer once they are on disk. Everything is done before the

@@ -1,9 +1,10 @@
 """How much browsers may send, per address and all together; beyond it they are told when to come back.
 
-Counted in events: a request costs one before anything of it is read, the further events of its batch afterwards. Every
-process counts for itself. An address of a private network has no bucket of its own: it is a reverse proxy that
-`listen.trusted_proxies` does not name, with all visitors behind it, or somebody of the house. Servers with an ingest
-key are not counted at all.
+Counted in events: a request costs one before anything of it is read, the further events of its batch afterwards. What
+brings no event (the script, a health check, a path that does not exist) costs its address one, and the site nothing: a
+flood of it must not keep events out. Every process counts for itself. An address of a private network has no bucket of
+its own: it is a reverse proxy that `listen.trusted_proxies` does not name, with all visitors behind it, or somebody of
+the house. Servers with an ingest key are not counted at all.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from socket import AF_INET6, inet_pton
 import msgspec
 
 from proxy.clock import SECOND_MS
-from proxy.collector.answers import Answer, RequestRefusal, failure
+from proxy.collector.answers import Answer, Reply, RequestRefusal, failure
 from proxy.collector.buckets import Buckets, Name
 from proxy.config.limits import LimitsSettings
 from proxy.observe.logs import Reminder, get_logger
+from proxy.observe.metrics import requests_refused
 from proxy.reach import is_public
 from proxy.wire import MAX_EVENTS
 
@@ -41,9 +43,10 @@ class TooMany(msgspec.Struct, frozen=True):
     reason: RequestRefusal
     after_s: int
 
-    @property
-    def answer(self) -> Answer:
-        return _later(self.reason, self.after_s)
+    def reply(self, now_ms: int, *lines: bytes) -> Reply:
+        """The answer, counted. `lines`: more of its head."""
+        requests_refused.labels(self.reason).inc()
+        return _later(self.reason, self.after_s).reply(now_ms, *lines)
 
 
 class Limits:
@@ -58,13 +61,20 @@ class Limits:
 
     def take(self, ip: str | None, now_ms: int) -> TooMany | None:
         """One event of a browser at this address (None: unknown) may come: None."""
+        if (too_many := self.ask(ip, now_ms)) is not None:
+            return too_many
         name = None if ip is None else bucket_of(ip)
-        if self._address is not None and name is not None and (wait_ms := self._address.take(name, now_ms)):
-            return self._later(RequestRefusal.RATE_ADDRESS, wait_ms, now_ms)
         if self._site is not None and (wait_ms := self._site.take(_SITE, now_ms, _RESERVE)):
             sent_little = self._address is None or name is None or self._address.used(name, now_ms) <= _LITTLE
             if not sent_little or (wait_ms := self._site.take(_SITE, now_ms)):
                 return self._later(RequestRefusal.RATE_SITE, wait_ms, now_ms)
+        return None
+
+    def ask(self, ip: str | None, now_ms: int) -> TooMany | None:
+        """One request that brings no event may come from this address: None."""
+        name = None if ip is None else bucket_of(ip)
+        if self._address is not None and name is not None and (wait_ms := self._address.take(name, now_ms)):
+            return self._later(RequestRefusal.RATE_ADDRESS, wait_ms, now_ms)
         return None
 
     def charge(self, ip: str | None, events: int, now_ms: int) -> None:
@@ -88,7 +98,7 @@ class Limits:
 
 _WORDS = {
     RequestRefusal.RATE_ADDRESS: (
-        "too many events from this address; keep them and send them again later",
+        "too many events or requests from this address; keep them and send them again later",
         "an address sends more than limits.address_per_s; if it is your proxy, name it in listen.trusted_proxies",
     ),
     RequestRefusal.RATE_SITE: (

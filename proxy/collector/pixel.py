@@ -50,13 +50,15 @@ class Pixel:
         reception = self._reception
         now_ms = reception.clock()
         url = readable(request.query.get("url", "")) or text_of(request.headers, "Referer")
+        peer, scheme = connection_of(request)
         if not self._is_ours(url, request.headers.get("Sec-Fetch-Site")):
+            if (too_many := reception.asker(request.headers, peer, now_ms)) is not None:
+                return too_many.reply(now_ms)
             requests_refused.labels(RequestRefusal.ORIGIN).inc()
             return _GIF.reply(now_ms)
-        visit = reception.browser(request.headers, *connection_of(request), now_ms, source="pixel")
+        visit = reception.browser(request.headers, peer, scheme, now_ms, source="pixel")
         if isinstance(visit, TooMany):
-            requests_refused.labels(visit.reason).inc()
-            return visit.answer.reply(now_ms)
+            return visit.reply(now_ms)
         name = readable(request.query.get("name", "")) or "page_view"
         parsed = parse(
             encode_json({"name": name, "page": {"url": url}}),

@@ -160,6 +160,10 @@ class Reception:
         """A request that will be refused: it counts too, so that nobody tries keys without end."""
         return self.limits.take(self._address(headers, peer), received_ms)
 
+    def asker(self, headers: Headers, peer: str | None, received_ms: int) -> TooMany | None:
+        """A request that brings no event counts for its address alone."""
+        return self.limits.ask(self._address(headers, peer), received_ms)
+
     def client(self, headers: Headers, peer: str | None, manner: Manner | None = None) -> Client:
         """Who is at the other end, and where that is when something can tell."""
         manner = manner or self.manner(headers)

@@ -46,16 +46,20 @@ class Redirect:
         self._followed = redirects_followed.labels(code)
 
     async def get(self, request: web.Request) -> web.StreamResponse:
+        """Over the limit a visitor is led on, without cookies; whoever opens no page is told to wait."""
         reception, headers = self._reception, request.headers
         now_ms = reception.clock()
         location = onward(self._target, request.raw_path.partition("?")[2], self._aliases)
         lines = [f"Location: {location}\r\n".encode("ascii")]
+        peer, scheme = connection_of(request)
         if request.method == "GET" and is_page_view(headers):
-            visit = reception.browser(headers, *connection_of(request), now_ms, source="redirect")
+            visit = reception.browser(headers, peer, scheme, now_ms, source="redirect")
             if not isinstance(visit, TooMany) and opens_pages(visit.bot) and not visit.is_prefetch:
                 self._followed.inc()
                 page = Page(url=location, referrer=text_of(headers, "Referer"))
                 lines += await reception.land(visit, page, Evidence.REDIRECT)
+        elif (too_many := reception.asker(headers, peer, now_ms)) is not None:
+            return too_many.reply(now_ms)
         return _FOUND.reply(now_ms, *lines)
 
 

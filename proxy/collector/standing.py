@@ -26,7 +26,10 @@ class Standing:
         headers, reception = request.headers, self._reception
         origin = headers.get("Origin")
         readable = reception.origins.permits_page(origin, headers.get("Sec-Fetch-Site"))
+        cors, now_ms = cors_lines(origin if readable else None), reception.clock()
         peer, _ = connection_of(request)
+        if (too_many := reception.asker(headers, peer, now_ms)) is not None:
+            return too_many.reply(now_ms, cors)
         region = reception.client(headers, peer).region
         gpc, dnt = headers.get("Sec-GPC") == "1", headers.get("DNT") == "1"
         terms = reception.terms.of(region)
@@ -40,4 +43,4 @@ class Standing:
             "region": region,
             "gpc": {"detected": gpc, "honoured": gpc and terms.gpc != "ignore"},
         }
-        return success(told).reply(reception.clock(), cors_lines(origin if readable else None))
+        return success(told).reply(now_ms, cors)

@@ -19,7 +19,7 @@ Seconds = Annotated[float, Field(gt=0, le=600)]
 
 class LimitsSettings(Section):
     address_per_s: Rate | None = 30
-    """Events a second from one address (IPv6: one /64) in the long run; beyond it 429. null: no limit per address."""
+    """Events, and other requests, a second from one address (IPv6: one /64); beyond it 429. null: no limit."""
     address_burst: Burst = 1_000
     """How many it may send at once after a quiet while."""
     site_per_s: Rate | None = 1_000

@@ -5,6 +5,7 @@ import json
 import pytest
 import structlog
 
+from proxy.collector import limits as limits_file
 from proxy.collector.limits import Limits, bucket_of
 from proxy.config.limits import LimitsSettings
 from proxy.config.load import read as load
@@ -92,6 +93,43 @@ async def test_the_pixel_takes_from_the_same_bucket(start, count):
         headers={"User-Agent": "Mozilla/5.0", **of("203.0.113.7")},
     )
     assert (answer.status, refused()) == (429, 1)
+
+
+async def test_no_route_is_beyond_the_limit_of_an_address(start, count, monkeypatch):
+    monkeypatch.setattr(limits_file, "bucket_of", lambda ip: ip)  # ours is a private one, which has none
+    site = await start(
+        "limits: {address_per_s: 0.01, address_burst: 1}\nredirects: {sale: https://www.shop.example/sale}"
+    )
+    routes = [(route.method, route.resource.canonical) for route in site.client.app.router.routes()]
+    routes = [(method, path) for method, path in routes if method != "*"]
+    routes += [("GET", "/nothing"), ("PUT", "/e"), ("GET", "/n.gif?url=https://elsewhere.example/")]
+    assert (await site.post(EVENT)).status == 204
+    refused = count("requests_refused", reason="rate_address")
+    for number, (method, path) in enumerate(routes, 1):
+        answer = await site.client.request(method, path, headers={"User-Agent": "Mozilla/5.0"}, allow_redirects=False)
+        assert (method, path, answer.status) == (method, path, 429)
+        assert int(answer.headers["Retry-After"]) > 0
+        assert refused() == number
+    assert (await site.post(EVENT, headers={"Origin": "https://elsewhere.example"})).status == 429
+
+
+async def test_a_visitor_over_the_limit_is_led_on_without_cookies(start):
+    site = await start(FEW + "\nredirects: {sale: https://www.shop.example/sale}\nconsent: {default: granted}")
+    headers = {"User-Agent": "Mozilla/5.0", "Sec-Fetch-Dest": "document", **of("203.0.113.7")}
+    cookies = []
+    for _ in range(5):
+        answer = await site.client.get("/c/sale", headers=headers, allow_redirects=False)
+        assert answer.status == 302
+        cookies.append("Set-Cookie" in answer.headers)
+    assert cookies == [True, True, True, False, False]
+
+
+async def test_what_brings_no_event_takes_nothing_from_the_site(start):
+    site = await start(BEHIND + "limits: {site_per_s: 0.01, site_burst: 2}")
+    for _ in range(20):
+        assert (await site.client.get("/tracker.js", headers=of("203.0.113.7"))).status == 200
+        assert (await site.client.get("/healthz", headers=of("203.0.113.7"))).status == 200
+    assert (await site.post(EVENT, headers=of("203.0.113.8"))).status == 204
 
 
 async def test_every_event_of_a_batch_counts(start):
