@@ -88,6 +88,7 @@ TOO_LITTLE = (
 NUMBERED_IDS = ("lead_id", "fb_login_id")
 TEXT_IDS = ("subscription_id", "madid")
 
+_NUMBER = re.compile(r"[0-9]{1,19}")
 _LIBRARY_DIGEST = re.compile(r"([0-9a-fA-F]{64})\.(AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8})")
 _REFERRERS = (*page_url.SCHEMES, "android-app://")
 _EPOCH = date(1970, 1, 1)
@@ -240,7 +241,7 @@ class Meta(Destination, kind="meta"):
             "ct": _digests(_one(user.city), match_keys.city),
             "st": _digests(_one(user.state), partial(match_keys.state, country=country)),
             "zp": _digests(_one(user.zip), partial(match_keys.zip_code, country=country)),
-            "country": _digests(_one(user.country), match_keys.country),
+            "country": _digests(_one(user.country), lambda _: country),
             "external_id": _digests(ids, match_keys.external_id),
             "client_ip_address": public_ip(event.client.ip) if event.client.ip else None,
             "client_user_agent": None if hashing.is_junk(event.client.user_agent or "") else event.client.user_agent,
@@ -312,7 +313,9 @@ def _day(now_ms: int) -> date:
 
 def _digests(values: Sequence[str], normalise: Callable[[str], str | None]) -> list[str]:
     """As `match_keys.keyed`; digests made by Meta's own library keep the suffix it appends."""
-    if all(len(value) <= hashing.DIGITS for value in values):
+    if not values:
+        return []
+    if max(map(len, values)) <= hashing.DIGITS:
         return match_keys.keyed(values, normalise)
     found: dict[str, None] = {}
     for value in values:
@@ -344,8 +347,8 @@ def _fbp(event: Event) -> str | None:
 
 def _known_ids(ids: Mapping[str, str]) -> Row:
     """Meta's other identifiers, by Meta's names, never hashed. Two of them are numbers."""
-    numbers = {key: int(ids[key]) for key in NUMBERED_IDS if re.fullmatch(r"[0-9]{1,19}", ids.get(key, ""))}
-    texts = {key: ids[key] for key in TEXT_IDS if not hashing.is_junk(ids.get(key, ""))}
+    numbers = {key: int(ids[key]) for key in NUMBERED_IDS if key in ids and _NUMBER.fullmatch(ids[key])}
+    texts = {key: ids[key] for key in TEXT_IDS if key in ids and not hashing.is_junk(ids[key])}
     return {**numbers, **texts}
 
 
