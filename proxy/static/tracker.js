@@ -238,13 +238,13 @@ var { firsthand, guard, on, later, base } = (function (baked) {
   function flush() {
     if (settling) return;
     page.title = page.title || doc.title;
+    due = queue.length;
     if (maySend()) {
       // Tabs without a first answer take turns, for the same reason.
       queuing = landing && locks;
       if (queuing) locks.request(storeKey, send).catch(send);
       else send();
     }
-    due = queue.length;
   }
 
   function maySend() {
@@ -278,11 +278,11 @@ var { firsthand, guard, on, later, base } = (function (baked) {
           consent: event.consent && narrow(event.consent, consent),
         })
       );
-      const total = size + bytes(text) + 1;
-      if (count && (total > limit || count >= REQUEST_EVENTS)) break;
-      size = total;
+      size += bytes(text) + 1;
+      if (count && (size > limit || count >= REQUEST_EVENTS)) break;
       body += (count++ ? ',' : '') + text;
     }
+    due = queue.length - count;
     return { events: splice(queue, 0, count), body: body + ']}' };
   }
 

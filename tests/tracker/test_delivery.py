@@ -102,6 +102,24 @@ async def test_small_events_wait_for_company_and_conversions_do_not(granted, sit
     await site.until(lambda: len(site.accepted) == 15)
 
 
+async def test_small_events_wait_for_company_also_while_the_first_answer_is_outstanding(granted, site, page):
+    # As on https, where tabs take turns.
+    locks = "{request: (name, work) => Promise.resolve().then(work)}"
+    await page.add_init_script(f"Object.defineProperty(Navigator.prototype, 'locks', {{value: {locks}}})")
+    site.open.clear()
+    await stop_clock(page)
+    async with page.expect_request("**/e"):
+        await page.goto(site.url("/"))
+        await page.clock.run_for(100)
+    await page.evaluate("firsthand('track', 'scroll')")
+    site.open.set()
+    await site.until_read("page_view")
+    await page.evaluate("fetch('/blank')")
+    assert site.names == ["page_view"]
+    await page.clock.run_for(2000)
+    await site.until_names("page_view", "scroll")
+
+
 async def test_two_hundred_quick_events_arrive_exactly_once_each_and_in_order(granted, site, page):
     await page.goto(site.url("/"))
     ids = await page.evaluate("Array.from({length: 200}, (_, n) => firsthand('track', 'step' + n, {value: n}))")
