@@ -64,6 +64,15 @@ async def test_a_pixel_that_runs_already_is_bridged_from_now_on(bridged, told, p
     assert await page.evaluate("sent") == [["track", "Lead", {}, {"eventID": lead["id"]}]]
 
 
+async def test_a_pixel_that_is_a_variable_of_the_page_is_bridged(bridged, told, page):
+    """Its property can neither be watched nor removed; it can be replaced."""
+    own = "var fbq = function () { fbq.callMethod.apply(fbq, arguments) }; fbq.queue = [];"
+    bridged.pages["*"] = bridged.page(GRANT + own + FILE)
+    [lead] = await told("fbq('track', 'Lead')")
+    assert not await page.evaluate("Object.getOwnPropertyDescriptor(window, 'fbq').configurable")
+    assert ids(await page.evaluate("sent")) == [("Lead", lead["id"])]
+
+
 async def test_an_id_of_the_page_is_used_by_both(bridged, told, page):
     [lead] = await told(SNIPPET + FILE + "fbq('track', 'Lead', {value: 1}, {eventID: 'mine', other: 1})")
     assert lead["id"] == "mine"
@@ -144,6 +153,13 @@ async def test_a_purchase_in_the_datalayer_and_in_the_pixel_is_one(bridged, told
         assert found[0]["id"] == "o-1"
 
 
+async def test_an_id_the_page_gave_the_pixel_stays_even_where_ours_is_another(bridged, told, page):
+    bridged.modules[Module.DATALAYER] = {}
+    found = await told(SNIPPET + FILE + BOUGHT + "fbq('track', 'Purchase', {value: 59.9}, {eventID: 'plugin-1'})")
+    assert [event["id"] for event in found] == ["o-1"]
+    assert ids(await page.evaluate("sent")) == [("Purchase", "plugin-1")]
+
+
 async def test_what_the_page_tells_us_itself_is_not_told_again_by_the_pixel(bridged, told, page):
     bridged.pages["*"] = bridged.page(
         GRANT + "firsthand('track', 'purchase', {order_id: 'o-7', value: 1});" + SNIPPET + PURCHASE
@@ -170,6 +186,40 @@ async def test_events_named_differently_by_ga4_and_meta_are_one(bridged, told, p
     assert [event["name"] for event in found] == ["begin_checkout", "view_item", "sign_up"]
     begun, seen, signed = (event["id"] for event in found)
     assert [given for _, given in ids(await page.evaluate("sent"))] == [seen, signed, begun]
+
+
+async def test_ten_seconds_later_it_is_another_action(bridged, page):
+    bridged.modules[Module.DATALAYER] = {}
+    bridged.pages["*"] = bridged.page(GRANT + SNIPPET)
+    await page.clock.install(time=1_790_000_000)
+    await page.clock.pause_at(1_790_000_001)
+    await page.goto(bridged.url("/"))
+    await page.clock.run_for(100)
+    await bridged.until_names("page_view")
+    await page.evaluate("dataLayer.push({event: 'add_to_cart'}, {event: 'begin_checkout'})")
+    await page.clock.run_for(9_000)
+    await page.evaluate("fbq('track', 'InitiateCheckout')")
+    await page.clock.run_for(2_000)
+    await page.evaluate("fbq('track', 'AddToCart'); firsthand('track', 'contact')")
+    await bridged.until(lambda: "contact" in bridged.names)
+    told = [event for event in bridged.accepted if event["name"] not in ("page_view", "contact")]
+    assert [event["name"] for event in told] == ["add_to_cart", "begin_checkout", "AddToCart"]
+    queued = await page.evaluate("fbq.queue.map(call => call[3].eventID)")
+    assert queued == [told[1]["id"], told[2]["id"]]
+
+
+@pytest.mark.parametrize("end", ["pagehide", "visibilitychange"])
+async def test_a_purchase_nobody_knows_the_order_of_does_not_wait_longer_than_the_page(bridged, page, end):
+    bridged.pages["*"] = bridged.page(GRANT + SNIPPET)
+    await page.clock.install(time=1_790_000_000)
+    await page.clock.pause_at(1_790_000_001)
+    await page.goto(bridged.url("/"))
+    await page.clock.run_for(100)
+    await bridged.until_names("page_view")
+    hidden = "Object.defineProperty(document, 'hidden', {get: () => true});"
+    target = "window" if end == "pagehide" else "document"
+    await page.evaluate(f"{PURCHASE} {hidden} {target}.dispatchEvent(new Event('{end}', {{bubbles: true}}))")
+    await bridged.until_names("page_view", "Purchase")
 
 
 async def test_a_purchase_nobody_knows_the_order_of_leaves_with_the_page_that_is_left_at_once(bridged, page):
