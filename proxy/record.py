@@ -77,6 +77,8 @@ def record(config: Config) -> Iterator[str]:
     yield f"| Events | {_EVENT} | {keeps.retention_days:g} days |"
     yield f"| Dead letters | events a destination refused, with its words | {keeps.dead_days:g} days |"
     yield f"| Proofs of consent | {proof} | {proofs} |"
+    if keeps.find_orders:
+        yield f"| Orders named by visitors | a digest of the order's number | {keeps.retention_days:g} days |"
     yield "| Consent taken back | a digest of the visitor id, the purposes | with the events from before |"
     yield f"| Erased visitors | a digest of the visitor id | {keeps.erased_days:g} days |"
     yield ""

@@ -83,7 +83,16 @@ class Events:
         if isinstance(body, RequestRefusal):
             visit, cors = admitted
             return _refuse(_UNREAD[body], body, visit.received_ms, cors)
-        answer = self.take(*admitted, body)
+        visit, cors = admitted
+        parsed = self._parsed(visit, cors, body)
+        if isinstance(parsed, Reply):
+            return parsed
+        if self.recalls(visit):
+            try:
+                await self._reception.recall(visit, parsed)
+            except LogUnavailable:
+                return _refuse(LOG_UNAVAILABLE, RequestRefusal.LOG_UNAVAILABLE, visit.received_ms, cors)
+        answer = self._taken(visit, cors, parsed)
         if isinstance(answer, Reply):
             return answer
         await asyncio.wait([answer.storing.known])
@@ -113,9 +122,23 @@ class Events:
     def take(self, visit: Visit, cors: bytes, body: bytes) -> Reply | Later:
         """The answer to `body`; with events in it, the answer once they are on disk. Everything is done before the
         disk is asked: a request that waits for it holds little, and needs no task of its own."""
+        parsed = self._parsed(visit, cors, body)
+        return parsed if isinstance(parsed, Reply) else self._taken(visit, cors, parsed)
+
+    def recalls(self, visit: Visit) -> bool:
+        """Has the log to be read before the answer? Then `take` is not for it."""
+        return self._reception.recalls(visit)
+
+    def fault(self) -> Reply:
+        """The answer when our own code failed. aiohttp has one of its own for the ordinary routes."""
+        reply = _FAULT.reply(self._reception.clock())
+        reply.force_close()
+        return reply
+
+    def _parsed(self, visit: Visit, cors: bytes, body: bytes) -> Parsed | Reply:
         reception, now_ms = self._reception, visit.received_ms
         try:
-            parsed = parse(
+            return parse(
                 body,
                 received_ms=now_ms,
                 trusted=visit.is_trusted,
@@ -124,18 +147,15 @@ class Events:
             )
         except WireError as error:
             return _refuse(failure(400, error.message, where=error.where), error.reason, now_ms, cors)
-        cookies, storing = reception.take(visit, parsed)
+
+    def _taken(self, visit: Visit, cors: bytes, parsed: Parsed) -> Reply | Later:
+        now_ms = visit.received_ms
+        cookies, storing = self._reception.take(visit, parsed)
         if not parsed.refused:
             reply = _ACCEPTED.reply(now_ms, cors, *cookies)
         else:
             reply = self._partly(parsed, now_ms, cors, cookies)
         return reply if storing is None else Later(reply, storing, now_ms, cors)
-
-    def fault(self) -> Reply:
-        """The answer when our own code failed. aiohttp has one of its own for the ordinary routes."""
-        reply = _FAULT.reply(self._reception.clock())
-        reply.force_close()
-        return reply
 
     def _partly(self, parsed: Parsed, now_ms: int, cors: bytes, cookies: Sequence[bytes]) -> Reply:
         refused = [_told(event) for event in parsed.refused]

@@ -167,7 +167,9 @@ class Connection(web.RequestHandler):
             return None
         events, scheme = lane.events, "http" if self.ssl_context is None else "https"
         admitted = events.admit(usual.headers, self._ip, scheme, usual.told)
-        return admitted if isinstance(admitted, Reply) else events.take(*admitted, usual.body)
+        if isinstance(admitted, Reply):
+            return admitted
+        return None if events.recalls(admitted[0]) else events.take(*admitted, usual.body)
 
     def _settled(self, events: Events, later: Later, _: asyncio.Future[int]) -> None:
         self._under_way = None

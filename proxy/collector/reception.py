@@ -14,6 +14,7 @@ from proxy.collector.decisions import Decisions
 from proxy.collector.limits import Limits, TooMany
 from proxy.collector.origin import Origins
 from proxy.collector.pipeline import Rulebook, collect
+from proxy.collector.recalling import recalled
 from proxy.collector.senders import IngestKeys
 from proxy.collector.store import Left, Store, Storing
 from proxy.collector.visit import Headers, Manner, Visit, address_of, manner_of
@@ -27,7 +28,7 @@ from proxy.identity.keeping import FBC, FBP, keeping
 from proxy.identity.touches import Evidence
 from proxy.identity.visitor import VisitorCookie
 from proxy.log.base import EventLog
-from proxy.observe.metrics import cookies_rejected
+from proxy.observe.metrics import cookies_rejected, orders_found
 from proxy.privacy.consent import effective
 from proxy.privacy.keys import Keyring
 from proxy.privacy.scrub import scrubber
@@ -60,6 +61,7 @@ class Reception:
         self.terms = TermsByRegion(settings.consent)
         self._decisions = Decisions(config, self.terms)
         self._is_erased = log.is_erased
+        self._of_orders = log.of_orders
         self._book = Rulebook(
             settings=settings,
             keep=self._keep,
@@ -179,6 +181,23 @@ class Reception:
     def _address(self, headers: Headers, peer: str | None) -> str | None:
         return address_of(headers, peer, self.proxies, self.settings.listen.client_ip_header)
 
+    def recalls(self, visit: Visit) -> bool:
+        """Is the log to be asked, before `take`, whose orders a server's events are about?"""
+        return visit.is_trusted and self.settings.log.find_orders
+
+    async def recall(self, visit: Visit, parsed: Parsed) -> None:
+        """Whom it does not name itself, but by the order. Raises `LogUnavailable`."""
+        orders = {
+            event.id: event.data.order_id
+            for event in parsed.events
+            if event.data.order_id is not None and event.visitor is None and event.id not in parsed.cookies
+        }
+        if orders:
+            found = await self._of_orders({*orders.values()})
+            visit.handed = {key: recalled(found[order], self._keep) for key, order in orders.items() if order in found}
+            orders_found.labels("found").inc(len(visit.handed))
+            orders_found.labels("unknown").inc(len(orders) - len(visit.handed))
+
     def take(self, visit: Visit, parsed: Parsed) -> tuple[list[bytes], Storing | None]:
         """Collect, and hand to the log: the `Set-Cookie` lines for the answer, and what has to be on disk before it is
         sent, if anything."""
@@ -190,7 +209,8 @@ class Reception:
         if parsed.webdriver and not visit.is_trusted:
             visit.bot = visit.bot or Sign.AUTOMATION
         if parsed.cookies and visit.is_trusted:
-            visit.handed = {key: self._handed(text, visit.received_ms) for key, text in parsed.cookies.items()}
+            handed = {key: self._handed(text, visit.received_ms) for key, text in parsed.cookies.items()}
+            visit.handed = {**visit.handed, **handed}
         if parsed.reset is not None:
             visit.identity = reset(visit.identity, parsed.reset)
         if parsed.decision is not None:

@@ -42,7 +42,7 @@ class Visit(msgspec.Struct, kw_only=True):
     origin: str | None = None  # of the page, as the browser states it
     cookies: str = ""  # as the browser sent them
     identity: Identity = Identity()
-    handed: Mapping[str, Identity] = {}  # by event id, from cookies that a server hands on
+    handed: Mapping[str, Identity] = {}  # by event id, from cookies that a server hands on, or from its order
     landing: Landing | None = None
     removed: list[str] = msgspec.field(default_factory=list)  # where personal text was taken out of its events
     mint: Callable[[], int] | None = None  # 128 random bits; None: nothing new is made up

@@ -178,6 +178,8 @@ class LogSettings(Section):
     """Proofs of consent are deleted after this long: 13 months, as long as a consent may last, and three years."""
     erased_days: Annotated[float, Field(gt=0)] = 400
     """Erased visitors are remembered this long, so that nothing brings them back: as long as a cookie may live."""
+    find_orders: bool = False
+    """Remember which visitor named which order, so that a server's event about it finds clicks and consent."""
     max_bytes: Annotated[int, Field(ge=10_000_000)] | None = None
     """How much the log may hold. Default: no limit but the disk."""
     when_full: Literal["refuse", "drop_delivered", "drop_oldest"] = "refuse"

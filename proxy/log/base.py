@@ -211,6 +211,11 @@ class EventLog(Protocol):
         """Those of `keys` that are claimed (`Outcome.claims`), and by which event; forgotten with that event."""
         ...
 
+    async def of_orders(self, orders: Collection[str]) -> dict[str, Entry]:
+        """By order, the first event of a browser that named it; none where two visitors did. Only what was stored while
+        `log.find_orders` was on is found."""
+        ...
+
     async def rewind(self, reader: str, to_ms: int) -> int:
         """Replay: back to the first event stored at or after `to_ms`; how many wait now."""
         ...

@@ -28,6 +28,7 @@ from proxy.log.base import (
     Replay,
     StoredDeadLetter,
 )
+from proxy.log.orders import order_of
 from proxy.privacy.proof import Proof
 from proxy.privacy.refusal import Refusal
 
@@ -59,6 +60,7 @@ class MemoryLog:
         self._readers: dict[str, _Reader] = {}
         self._dead: dict[DeadKey, DeadLetter] = {}
         self._claims: dict[tuple[str, str], int] = {}  # (reader, key) -> seq
+        self._orders: dict[str, tuple[int, str, bool]] = {}  # order -> seq, visitor, named by others, too
         self._news = asyncio.Event()
 
     async def append(
@@ -75,6 +77,7 @@ class MemoryLog:
             new += 1
             self._entries[self._head] = Entry(self._head, self._clock(), event)
             self._known[event.id, event.name] = self._head
+            self._note_order(event)
         self.refusals.extend((max(self._entries, default=0), refusal) for refusal in refusals)
         self._news.set()
         return new
@@ -111,6 +114,10 @@ class MemoryLog:
 
     async def claims(self, reader: str, keys: Collection[str]) -> dict[str, int]:
         return {key: self._claims[reader, key] for key in keys if (reader, key) in self._claims}
+
+    async def of_orders(self, orders: Collection[str]) -> dict[str, Entry]:
+        known = {order: self._orders[order] for order in orders if order in self._orders}
+        return {o: self._with_refusals(self._entries[seq]) for o, (seq, _, is_shared) in known.items() if not is_shared}
 
     async def rewind(self, reader: str, to_ms: int) -> int:
         mine = self._reader(reader)
@@ -263,6 +270,12 @@ class MemoryLog:
             self._readers[name] = _Reader(cursor=min(self._entries, default=self._head + 1) - 1)
         return self._readers[name]
 
+    def _note_order(self, event: Event) -> None:
+        order = order_of(event) if self._settings.find_orders else None
+        if order is not None and event.visitor is not None:
+            seq, visitor, is_shared = self._orders.get(order, (self._head, event.visitor.id, False))
+            self._orders[order] = seq, visitor, is_shared or visitor != event.visitor.id
+
     def _with_refusals(self, entry: Entry) -> Entry:
         visitor = None if entry.event.visitor is None else entry.event.visitor.id
         refused = {
@@ -280,6 +293,7 @@ class MemoryLog:
         for mine in self._readers.values():
             mine.again -= seqs
         self._claims = {key: seq for key, seq in self._claims.items() if seq not in seqs}
+        self._orders = {order: known for order, known in self._orders.items() if known[0] not in seqs}
 
     def _waiting(self, mine: _Reader) -> int:
         return self._head - max(mine.cursor, min(self._entries, default=self._head + 1) - 1) + len(mine.again)

@@ -17,7 +17,7 @@ from proxy.privacy.proof import Proof
 from proxy.privacy.refusal import Refusal
 
 _BODY, _KEY, _VISITOR, _STATE, _DETAIL = "log", "log-key", "log-visitor", "log-state", "log-detail"
-_CLAIM, _CONSENT = "log-claim", "log-consent"
+_CLAIM, _CONSENT, _ORDER = "log-claim", "log-consent", "log-order"
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -26,6 +26,7 @@ class Row(msgspec.Struct, frozen=True):
     key: bytes
     visitor: int | None
     body: bytes
+    order: int | None = None  # the order it names, where that is to be remembered
 
 
 class ProofRow(msgspec.Struct, frozen=True):
@@ -48,10 +49,12 @@ class Sealing:
         """`keys`: rooted in this log, see `Keyring.rooted`."""
         self._keys = keys
 
-    def row(self, event: Event) -> Row:
+    def row(self, event: Event, order: str | None = None) -> Row:
+        """`order`: the one it names, if that is to be remembered."""
         key = self.key(event.id, event.name)
         visitor = None if event.visitor is None else self.visitor(event.visitor.id)
-        return Row(key, visitor, self._keys.seal(_BODY, encode_json(event), key))
+        named = None if order is None else self.order(order)
+        return Row(key, visitor, self._keys.seal(_BODY, encode_json(event), key), named)
 
     def event(self, key: bytes, body: bytes) -> Event | None:
         """None: no key opens it, or what it holds is no event."""
@@ -84,6 +87,9 @@ class Sealing:
 
     def visitor(self, visitor_id: str) -> int:
         return self._keys.digest64(_VISITOR, visitor_id.encode())
+
+    def order(self, order_id: str) -> int:
+        return self._keys.digest64(_ORDER, order_id.encode("utf-8", "surrogatepass"))
 
     def claim(self, reader: str, key: str) -> int:
         return self._keys.digest64(_CLAIM, f"{len(reader)}:{reader}{key}".encode("utf-8", "surrogatepass"))

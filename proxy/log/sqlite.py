@@ -24,6 +24,7 @@ from proxy.log import database, settling, upkeep
 from proxy.log.base import Batch, DeadLetter, Entry, LogStats, Outcome, Purged, ReaderStats, Replay, StoredDeadLetter
 from proxy.log.committer import Committer
 from proxy.log.erased import Erased
+from proxy.log.orders import order_of
 from proxy.log.room import Room
 from proxy.log.view import Found, LogView, Place
 from proxy.log.writing import Writing
@@ -94,7 +95,8 @@ class SqliteLog:
         self, events: Sequence[Event], proofs: Sequence[Proof] = (), refusals: Sequence[Refusal] = ()
     ) -> asyncio.Future[int]:
         sealing = self._sealing
-        rows = [sealing.row(event) for event in events]
+        named = order_of if self._settings.find_orders else _no_order
+        rows = [sealing.row(event, named(event)) for event in events]
         proven = [sealing.proof(proof) for proof in proofs]
         return self._writer.append(rows, proven, [sealing.refusal(refusal) for refusal in refusals])
 
@@ -124,6 +126,9 @@ class SqliteLog:
 
     async def claims(self, reader: str, keys: Collection[str]) -> dict[str, int]:
         return await self._view.claims(reader, keys)
+
+    async def of_orders(self, orders: Collection[str]) -> dict[str, Entry]:
+        return await self._view.of_orders(orders)
 
     async def rewind(self, reader: str, to_ms: int) -> int:
         first = await self._view.first_since(to_ms)
@@ -249,6 +254,10 @@ class SqliteLog:
         if not self._news.done():
             self._news.set_result(None)
         self._news = self._news.get_loop().create_future()
+
+
+def _no_order(_: Event) -> None:
+    return None
 
 
 def _batch(reader: str, place: Place, again: Sequence[Found], above: Sequence[Found], *, full: bool) -> Batch:

@@ -158,4 +158,5 @@ def _delete(database: sqlite3.Connection, seqs: Sequence[int]) -> int:
     gone = (numbers(seqs),)
     database.execute("DELETE FROM again WHERE seq IN (SELECT value FROM json_each(?))", gone)
     database.execute("DELETE FROM claim WHERE seq IN (SELECT value FROM json_each(?))", gone)
+    database.execute("DELETE FROM known_order WHERE seq IN (SELECT value FROM json_each(?))", gone)
     return database.execute("DELETE FROM event WHERE seq IN (SELECT value FROM json_each(?))", gone).rowcount

@@ -31,6 +31,7 @@ from proxy.log.base import (
     StoredDeadLetter,
     StoredProof,
 )
+from proxy.log.orders import OF_ORDERS
 from proxy.log.room import USED_BYTES
 from proxy.log.sealing import Sealing, refused
 from proxy.log.settling import numbers
@@ -41,7 +42,7 @@ _STATS = f"""
 SELECT ({USED_BYTES}), (SELECT coalesce(max(id) - min(id) + 1, 0) FROM consent), (SELECT count(*) FROM erased)
 """  # noqa: S608 - constants
 _BODIES = 500  # the same, with their bodies
-_HANDED_OUT = """event.seq, stored_at_ms, CAST(key AS BLOB), CAST(body AS BLOB),
+_HANDED_OUT = """event.seq, stored_at_ms, CAST(event.key AS BLOB), CAST(body AS BLOB),
     (SELECT group_concat(refused, '') FROM refusal WHERE refusal.visitor = event.visitor AND upto >= event.seq)"""
 
 
@@ -140,6 +141,17 @@ class LogView:
             numbers(digests),
         )
         return {digests[digest]: seq for digest, seq in rows}
+
+    async def of_orders(self, orders: Collection[str]) -> dict[str, Entry]:
+        """By order, the visitor's event that named it."""
+        digests = {self.sealing.order(order): order for order in orders}
+        rows = await self.rows(OF_ORDERS.format(columns=_HANDED_OUT), numbers(digests))
+        found = {digests[digest]: self._found(*row) for digest, *row in rows}
+        return {
+            order: Entry(one.seq, one.stored_at_ms, one.event, one.refused)
+            for order, one in found.items()
+            if one.event is not None
+        }
 
     async def of_visitor(self, visitor: str) -> list[int]:
         """Sequence numbers of a visitor's events: scans an index, 0.05 s for a million events."""

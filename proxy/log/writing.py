@@ -15,6 +15,7 @@ from typing import TypeAlias, TypeVar
 
 from proxy.clock import Clock
 from proxy.errors import LogUnavailable
+from proxy.log import orders
 from proxy.log.room import Room
 from proxy.log.sealing import ProofRow, RefusalRow, Row
 
@@ -49,10 +50,12 @@ class Writing:
         self.pages += _PAGES_OF_A_CALL + sum([len(row.body) for row in rows]) // _PAGE
         with self._faults_named():
             self._room.check(self._database, rows, self._transaction)
-            if proofs or refusals:
+            if proofs or refusals or any(row.order is not None for row in rows):
                 with self._transaction():
+                    (before,) = self._database.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
                     # A statement that fails undoes itself, not the transaction.
                     new = self._insert_all(appends, rows) or self._insert_new(appends)
+                    orders.note(self._database, rows, before)
                     self._insert_decisions(proofs, refusals)
                     return new
             if counts := self._insert_all(appends, rows):

@@ -30,6 +30,7 @@ personal_removed = _counter(
     "personal_removed_total", "Events out of whose field an e-mail address or phone number was taken.", "field"
 )
 cookies_rejected = _counter("cookies_rejected_total", "Cookies that were not ours or not well-formed.", "cookie")
+orders_found = _counter("orders_found_total", "Orders in servers' events whose visitor was looked for.", "outcome")
 redirects_followed = _counter("redirects_total", "Click redirects that visitors followed.", "code")
 landings = _counter("landings_total", "Documents the site's own reverse proxy asked about, by outcome.", "outcome")
 

@@ -32,7 +32,8 @@ _GRANTED, _DENIED, _UNKNOWN = ConsentState.GRANTED, ConsentState.DENIED, Consent
 _ADVERTISING_NAMES = frozenset(
     {"fbp", "fbc", "ttp", "scid", "uetvid", "uetsid", "rdt_uuid", *NAMES}
 )  # also when found in `custom`
-_ANALYTICS_IDS = "ga_"  # browser ids of measurement, not of advertising
+MEASURING = "ga_"
+"""How the names of browser ids of measurement begin, not of advertising."""
 
 
 def effective(given: Consent, terms: Terms, *, gpc: bool, dnt: bool = False) -> Consent:
@@ -169,7 +170,7 @@ def minimise(event: Event, aliases: Aliases | None = None) -> Event | None:
         page=_changed(event.page, strip_click_ids),
         click_ids=no_clicks,
         attribution=None,
-        browser_ids={name: value for name, value in event.browser_ids.items() if name.startswith(_ANALYTICS_IDS)},
+        browser_ids={name: value for name, value in event.browser_ids.items() if name.startswith(MEASURING)},
         custom={name: value for name, value in event.custom.items() if name.lower() not in _ADVERTISING_NAMES},
         user=event.user if consent.marketing is _GRANTED else User(),
         visitor=event.visitor if may_identify(consent) else None,

@@ -40,5 +40,10 @@ def taken_back(
 
 def still_allowed(event: Event, refused: Iterable[Purpose]) -> Event | None:
     """A stored event as it would have been stored, had the visitor refused this then; None: not at all."""
+    consent = narrowed(event.consent, refused)
+    return event if consent is event.consent else minimise(replace(event, consent=consent))
+
+
+def narrowed(consent: Consent, refused: Iterable[Purpose]) -> Consent:
     denied = {purpose.value: ConsentState.DENIED for purpose in refused}
-    return minimise(replace(event, consent=replace(event.consent, **denied))) if denied else event
+    return replace(consent, **denied) if denied else consent

@@ -53,7 +53,7 @@ def open_folder():
         folder.chmod(0o777)
 
 
-FORMAT = 5  # of this version
+FORMAT = 6  # of this version
 
 
 def version(path):

@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from proxy.clock import DAY_MS
 from proxy.config.settings import LogSettings
-from proxy.event import Event, Purpose, Visitor, replace
+from proxy.event import Data, Event, Purpose, Visitor, replace
 from proxy.log.base import DeadLetter, Outcome, Replay
 from proxy.log.memory import MemoryLog
 from proxy.log.sqlite import SqliteLog
@@ -22,18 +22,23 @@ from proxy.privacy.refusal import Refusal
 # A file system: thousands of fsyncs are not what is tested here.
 IN_MEMORY = Path("/dev/shm")
 KEYRING = Keyring.parse(generate_key())
-SETTINGS = LogSettings(retention_days=3, dead_days=1)
+SETTINGS = LogSettings(retention_days=3, dead_days=1, find_orders=True)
 
 readers = st.sampled_from(["meta", "tiktok"])
 orders = st.sampled_from(["order a", "order b", "order c"])
 visitors = st.sampled_from(["v-1", "v-2", None])
 events = st.builds(
-    lambda number, name, visitor: Event(
-        id=f"e-{number}", name=name, time=1, visitor=None if visitor is None else Visitor(id=visitor, first_seen=1)
+    lambda number, name, visitor, order: Event(
+        id=f"e-{number}",
+        name=name,
+        time=1,
+        visitor=None if visitor is None else Visitor(id=visitor, first_seen=1),
+        data=Data(order_id=order),
     ),
     st.integers(0, 40),
     st.sampled_from(["purchase", "page_view"]),
     visitors,
+    st.none() | orders,
 )
 
 
@@ -162,6 +167,7 @@ class Log(RuleBasedStateMachine):
     @invariant()
     def they_agree(self):
         self.both(lambda log: log.dead())
+        self.both(lambda log: log.of_orders(["order a", "order b", "order c"]))
         for reader in ("meta", "tiktok"):
             claims = self.both(lambda log, reader=reader: log.claims(reader, ["order a", "order b", "order c"]))
             assert {*claims.values()} <= {*self.memory._entries}
