@@ -17,7 +17,7 @@ from proxy.sandbox.base import Answer, Call, StandIn
 from tests.crash.faults import TAKING, Fault, Script
 
 TIMEOUT_S = 1.0
-"""What the service is configured to wait for an answer."""
+"""What the service is configured to wait for an answer; one without faults is waited for at length, on the busiest machine."""
 PUT_OFF = "put-off"
 """The page title of such events."""
 

@@ -40,7 +40,7 @@ destinations:
      consent: [analytics], batch_size: 100, timeout_s: {timeout_s}}}
   picky:
     {{kind: webhook, url: "{platforms}/webhook/picky", secret: {token}, allow_private_addresses: true,
-     batch_size: 100, timeout_s: {timeout_s}}}
+     batch_size: 100, timeout_s: 30}}
 rules:
   - {{name: purchases, when: {{event: purchase}}, send_to: [meta, tiktok, snapchat, pinterest, crm, picky]}}
   - {{name: views, when: {{event: page_view}}, send_to: [meta, crm]}}

@@ -22,4 +22,4 @@ async def test_nothing_acknowledged_is_lost_whichever_process_is_killed():
     assert reckoning.out_of_order == 0, report
     assert {*reckoning.dead} == {"meta", "snapchat", "pinterest", "picky"}, report
     assert {*reckoning.dead["picky"].values()} == {aside.WHY}, report
-    assert not {*reckoning.dead["picky"]} & {*reckoning.arrivals["picky"]}, report
+    assert len(reckoning.dead["picky"]) >= reckoning.put_off, report
