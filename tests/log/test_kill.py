@@ -14,8 +14,12 @@ from pathlib import Path
 from proxy.clock import system_clock
 from proxy.config.settings import LogSettings
 from proxy.event import Event
+from proxy.log import committer, turns
 from proxy.log.sqlite import SqliteLog
 from proxy.privacy.keys import Keyring
+
+committer.STALL_S = turns.PATIENCE_S = 200.0  # a slow disk is not what is tested
+
 
 async def main(folder, keys, senders):
     log = await SqliteLog.open(Path(folder), Keyring.parse(keys), LogSettings(), system_clock)
@@ -37,6 +41,7 @@ async def killed_writer(folder, keys, *, acknowledged, senders):
         sys.executable, "-c", CHILD, str(folder), keys, str(senders), stdout=asyncio.subprocess.PIPE
     )
     seen = [(await child.stdout.readline()).decode().strip() for _ in range(acknowledged)]
+    assert seen[-1], "it ended by itself"
     child.kill()
     rest, _ = await child.communicate()
     return seen + [line for line in rest.decode().split("\n")[:-1] if line]  # printed before the end
