@@ -60,8 +60,8 @@ class Reception:
         self._where = Whereabouts(settings.consent, self.proxies)
         self.terms = TermsByRegion(settings.consent)
         self._decisions = Decisions(config, self.terms)
+        self._log = log
         self._is_erased = log.is_erased
-        self._of_orders = log.of_orders
         self._book = Rulebook(
             settings=settings,
             keep=self._keep,
@@ -193,7 +193,7 @@ class Reception:
             if event.data.order_id is not None and event.visitor is None and event.id not in parsed.cookies
         }
         if orders:
-            found = await self._of_orders({*orders.values()})
+            found = await self._log.of_orders({*orders.values()})
             visit.handed = {key: recalled(found[order], self._keep) for key, order in orders.items() if order in found}
             orders_found.labels("found").inc(len(visit.handed))
             orders_found.labels("unknown").inc(len(orders) - len(visit.handed))
