@@ -16,7 +16,7 @@ from proxy.event import encode_json
 from proxy.sandbox.base import Answer, Call, StandIn
 from tests.crash.faults import TAKING, Fault, Script
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 3.0
 """What the service is configured to wait for an answer; one without faults is waited for at length, on the busiest machine."""
 PUT_OFF = "put-off"
 """The page title of such events."""
