@@ -30,6 +30,13 @@ def parse(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def is_inner(text: str | None) -> bool:
+    """An address of the house (private, loopback): what comes from there comes through a proxy of ours, not from a
+    visitor."""
+    address = parse(text) if text is not None else None
+    return address is not None and (address.is_private or address.is_loopback)
+
+
 class TrustedProxies:
     """The operator's reverse proxies, and whose word counts because of them."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from proxy.clock import Clock
 from proxy.collector.bots import Sign, is_crawler
-from proxy.collector.client_ip import TrustedProxies
+from proxy.collector.client_ip import TrustedProxies, is_inner
 from proxy.collector.decisions import Decisions
 from proxy.collector.limits import Limits, TooMany
 from proxy.collector.origin import Origins
@@ -28,12 +28,19 @@ from proxy.identity.keeping import FBC, FBP, keeping
 from proxy.identity.touches import Evidence
 from proxy.identity.visitor import VisitorCookie
 from proxy.log.base import EventLog
+from proxy.observe.logs import get_logger
 from proxy.observe.metrics import cookies_rejected, orders_found
 from proxy.privacy.consent import effective
 from proxy.privacy.keys import Keyring
 from proxy.privacy.scrub import scrubber
 from proxy.privacy.terms import TermsByRegion
 from proxy.wire import Parsed
+
+_NAME_IT = (
+    "it forwards requests and all visitors have its address: name it in listen.trusted_proxies, if it is yours, for "
+    "their own addresses, their regions and https to be seen"
+)
+_log = get_logger("collector")
 
 Mint = Callable[[], int]
 """Returns 128 random bits."""
@@ -53,6 +60,7 @@ class Reception:
         self.ingest_keys = IngestKeys(key.get_secret_value() for key in settings.ingest_keys)
         self.store = Store(log, clock)
         self.limits = Limits(settings.limits)
+        self._said_proxy = False
         self.proxies = TrustedProxies(settings.listen.trusted_proxies)
         self._keyring = keyring
         self._codec = VisitorCookie(keyring)
@@ -179,6 +187,9 @@ class Reception:
         )
 
     def _address(self, headers: Headers, peer: str | None) -> str | None:
+        if not self._said_proxy and peer not in self.proxies and headers.get("X-Forwarded-For") and is_inner(peer):
+            self._said_proxy = True
+            _log.warning("a proxy is not trusted", proxy=peer, advice=_NAME_IT)
         return address_of(headers, peer, self.proxies, self.settings.listen.client_ip_header)
 
     def recalls(self, visit: Visit) -> bool:

@@ -55,6 +55,7 @@ def warnings(settings: Settings, destinations: Mapping[str, Destination], now_ms
         *_about_listeners(settings),
         *_about_destinations(destinations, now_ms),
         *_about_parameters(settings),
+        *_about_addresses(settings),
     )
 
 
@@ -125,6 +126,14 @@ def _about_parameters(settings: Settings) -> Iterator[str]:
     for name in named:
         if not is_kept(name):
             yield f"rules: page.query.{name} is never there: add {name} to privacy.url_parameters to keep it."
+
+
+def _about_addresses(settings: Settings) -> Iterator[str]:
+    """Rules that compare an address which is not stored as it came."""
+    if settings.privacy.client_ip == "full" or not settings.rules:
+        return
+    if '"client.ip"' in encode_json([_read_parts(rule) for rule in settings.rules]).decode():
+        yield "rules: client.ip is never a full address: privacy.client_ip cuts it before rules see it."
 
 
 def _read_parts(rule: Mapping[str, Any]) -> dict[str, Any]:

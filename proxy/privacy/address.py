@@ -1,4 +1,4 @@
-"""How much of a visitor's IP address a destination gets: all of it, its network, or nothing; by region if wanted."""
+"""How much of a visitor's IP address is stored or sent: all of it, its network, or nothing; by region if wanted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
+from proxy.event import Event, replace
 from proxy.privacy.region import possible, region_name
 
 Part = Literal["full", "truncated", "none"]
@@ -42,6 +43,19 @@ def ip_rule(wanted: Part | Mapping[str, Part]) -> Callable[[str, str | None], st
         return part_of(ip, min(possible(regions, region, other), key=_LEAST.index))
 
     return rule
+
+
+def ip_cut(wanted: Part | Mapping[str, Part]) -> Callable[[Event], Event]:
+    """`ip_rule` for an event's client."""
+    rule = ip_rule(wanted)
+
+    def cut(event: Event) -> Event:
+        client = event.client
+        if client.ip is None:
+            return event
+        return replace(event, client=replace(client, ip=rule(client.ip, client.region)))
+
+    return cut
 
 
 def part_of(ip: str, part: Part) -> str | None:

@@ -1,8 +1,8 @@
 """The last look at an event before it is stored: what no platform and no disk should get, whatever was consented to.
 
-URLs lose parameters nobody named (`urls.py`); URLs, titles, free texts and custom fields lose e-mail addresses and
-telephone numbers (`detector.py`). Match keys (`event.user`) have their own place and are not looked at. Pure; what was
-found is told by field, never by value.
+The client's address is cut as far as wanted (`address.py`); URLs lose parameters nobody named (`urls.py`); URLs,
+titles, free texts and custom fields lose e-mail addresses and telephone numbers (`detector.py`). Match keys
+(`event.user`) have their own place and are not looked at. Pure; what was found is told by field, never by value.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from proxy.config.privacy import PrivacySettings
 from proxy.event import Event, Item, replace
 from proxy.privacy import urls
+from proxy.privacy.address import ip_cut
 from proxy.privacy.detector import REMOVED, cleaned, is_phone_under, may_hold_personal
 
 FIELDS = ("page.url", "page.referrer", "page.title", "data.search_term", "data", "items", "custom")
@@ -28,8 +29,11 @@ Scrub = Callable[[Event], tuple[Event, tuple[str, ...]]]
 def scrubber(settings: PrivacySettings) -> Scrub:
     is_kept = None if settings.url_parameters == "all" else urls.parameters_kept(settings.url_parameters)
     detects = settings.detect == "remove"
+    cut = None if settings.client_ip == "full" else ip_cut(settings.client_ip)
 
     def scrub(event: Event) -> tuple[Event, tuple[str, ...]]:
+        if cut is not None:
+            event = cut(event)
         if is_kept is not None:
             event = _with_urls(event, lambda url: urls.without_other_parameters(url, is_kept))
         return _without_personal(event) if detects else (event, ())

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from proxy.destinations.base import DestinationSettings
-from proxy.event import Event, replace
-from proxy.privacy.address import ip_rule
+from proxy.event import Event
+from proxy.privacy.address import ip_cut
 from proxy.rules.changes import read_shape
 from proxy.rules.faults import Faults, Path, did_you_mean, shown
 
@@ -26,7 +26,8 @@ def read_minimal(settings: DestinationSettings, path: Path, faults: Faults) -> C
     for key in fields:
         if key not in KEYS:
             faults.add((*here, key), f"unknown key {shown(key)}", did_you_mean(key, KEYS))
-    return joined(_address(settings), read_shape(fields, here, faults))
+    address = None if settings.client_ip == "full" else ip_cut(settings.client_ip)
+    return joined(address, read_shape(fields, here, faults))
 
 
 def joined(first: Change | None, second: Change | None) -> Change | None:
@@ -34,17 +35,3 @@ def joined(first: Change | None, second: Change | None) -> Change | None:
     if first is None or second is None:
         return first or second
     return lambda event: second(first(event))
-
-
-def _address(settings: DestinationSettings) -> Change | None:
-    if settings.client_ip == "full":
-        return None
-    rule = ip_rule(settings.client_ip)
-
-    def change(event: Event) -> Event:
-        client = event.client
-        if client.ip is None:
-            return event
-        return replace(event, client=replace(client, ip=rule(client.ip, client.region)))
-
-    return change

@@ -3,8 +3,9 @@
 from ipaddress import ip_network
 
 import pytest
+import structlog
 
-from proxy.collector.client_ip import TrustedProxies, parse
+from proxy.collector.client_ip import TrustedProxies, is_inner, parse
 
 OURS = TrustedProxies([ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48")])
 
@@ -48,6 +49,32 @@ def test_a_cdn_header_goes_before_the_list_but_only_from_a_trusted_peer():
     assert OURS.client_ip("10.0.0.1", ["198.51.100.1"], "192.0.2.9") == "192.0.2.9"
     assert OURS.client_ip("10.0.0.1", ["198.51.100.1"], "nonsense") == "198.51.100.1"
     assert OURS.client_ip("203.0.113.7", ["198.51.100.1"], "192.0.2.9") == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    ("address", "is_one"),
+    [
+        *[(address, True) for address in ("10.0.0.1", "127.0.0.1", "::1", "fd00::1", "::ffff:10.0.0.1")],
+        *[(address, False) for address in ("9.9.9.9", "2001:4860::1", "", None)],
+    ],
+)
+def test_an_inner_address_is_no_visitors(address, is_one):
+    assert is_inner(address) is is_one
+
+
+async def test_a_proxy_that_nobody_named_is_said_once_and_never_a_visitors_address(start):
+    body = {"name": "page_view", "consent": {"marketing": "granted"}}
+    for text, expected in (("", 1), ("listen: {trusted_proxies: [127.0.0.1/32]}", 0)):
+        site = await start(text)
+        with structlog.testing.capture_logs() as lines:
+            await site.post(body)
+            assert lines == []
+            for _ in range(3):
+                await site.post(body, headers={"X-Forwarded-For": "9.9.9.9"})
+        assert [line["proxy"] for line in lines if line["event"] == "a proxy is not trusted"] == [
+            "127.0.0.1"
+        ] * expected
+        assert "9.9.9.9" not in str(lines)
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,15 @@ async def test_a_reset_with_a_nonsensical_time_happened_now(browser, stored):
     assert (await last(stored)).user.email == ()
 
 
+async def test_an_erasure_forgets_the_person_with_the_cookie(browser, stored, log):
+    await browser.says("lead", {"email": "ann@shop.example"})
+    await log.revoke([(await last(stored)).visitor.id])
+    await browser.says("purchase")
+    assert browser.jar == {}
+    await browser.says("purchase")
+    assert ((await last(stored)).user.email, (await last(stored)).remembered) == ((), ())
+
+
 async def test_another_person_on_the_same_browser_replaces_the_first(browser, stored):
     await browser.says("lead", {"email": "ann@shop.example", "phone": "+491700000000"})
     await browser.says("lead", {"email": "bob@shop.example"})

@@ -12,7 +12,7 @@ from proxy.clock import system_clock
 from proxy.commands import erase as erasing
 from proxy.config.load import load
 from proxy.config.machine import data_folder, keyring
-from proxy.event import ConsentState, Data, Event, User, Visitor
+from proxy.event import ConsentState, Data, Event, User, Visitor, replace
 from proxy.log.base import DeadLetter, Outcome, ReaderState
 from proxy.log.sqlite import SqliteLog
 from proxy.privacy.proof import Proof
@@ -136,6 +136,16 @@ def test_an_export_has_all_that_is_stored_and_what_became_of_it(exported):
         "detail": "no ***",
     }
     assert lines[5]["proof"]["network"] == "198.51.100.0/24"
+
+
+def test_an_export_shows_match_keys_that_were_remembered_from_an_earlier_event(exported, in_log):
+    digest = hashlib.sha256(b"ann@example.com").hexdigest()
+    later = replace(event(5, visitor="v_ann", email=digest), remembered=("email",))
+    in_log(lambda log: log.append([later]))
+    (line,) = [line for line in exported("v_ann") if line.get("number") == 5]
+    assert line["event"]["user"]["email"] == [digest]
+    assert line["event"]["remembered"] == ["email"]
+    assert 5 in numbers(exported("--email", "ann@example.com", "--only-matching"))
 
 
 @pytest.mark.parametrize(

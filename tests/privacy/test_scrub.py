@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from proxy.config.privacy import PrivacySettings
-from proxy.event import Data, Event, Item, Page, User
+from proxy.event import Client, Data, Event, Item, Page, User
 from proxy.privacy.scrub import FIELDS, scrubber
 
 EMAIL, PHONE = "ann@shop.example", "+49 151 12345678"
@@ -25,6 +25,24 @@ CLEAN = event(
     custom={"plan": "gold", "count": 3, "sizes": [38, 39], "none": None, "nested": {"a": True}},
     user=User(email=(EMAIL,), phone=(PHONE,)),
 )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "region", "stored"),
+    [
+        ("full", "DE", "203.0.113.77"),
+        ("truncated", "DE", "203.0.113.0"),
+        ("none", None, None),
+        ({"EEA": "truncated"}, "DE", "203.0.113.0"),
+        ({"EEA": "truncated"}, "US-CA", "203.0.113.77"),
+        ({"EEA": "none", "UK": "truncated"}, None, None),  # not known where: the least of all
+    ],
+)
+def test_of_the_address_so_much_is_stored_as_is_wanted(wanted, region, stored):
+    given = event(client=Client(ip="203.0.113.77", user_agent="x", region=region))
+    clean, found = scrubbed(given, client_ip=wanted)
+    assert (clean.client, found) == (Client(ip=stored, user_agent="x", region=region), ())
+    assert scrubbed(event(), client_ip=wanted)[0] == event()
 
 
 def test_an_event_with_nothing_in_it_stays_the_same_object():
