@@ -46,7 +46,7 @@ async def _export(config: Config, who: Selector, *, only_matching: bool) -> None
 
 
 async def lines(view: LogView, person: Person, secrets: tuple[str, ...]) -> AsyncIterator[dict[str, Any]]:
-    """Each with a `type`: visitor, event, dead_letter, consent. A stable interface."""
+    """Each with a `type`: visitor, event, dead_letter, refusal, consent. A stable interface."""
     for visitor in person.visitors:
         yield {"type": "visitor", "id": visitor, "erased": await view.is_erased(visitor)}
     for start in range(0, len(person.seqs), people.PIECE):
@@ -72,5 +72,7 @@ async def lines(view: LogView, person: Person, secrets: tuple[str, ...]) -> Asyn
                 "detail": redact(letter.detail, secrets),
             }
     for visitor in person.visitors:
+        for upto, purposes in await view.refusals(visitor):
+            yield {"type": "refusal", "purposes": purposes, "up_to": upto}
         async for proof in view.proofs(visitor=visitor):
             yield {"type": "consent", **as_object(proof)}

@@ -221,7 +221,7 @@ class EventLog(Protocol):
         ...
 
     async def erase(self, visitor: str) -> int:
-        """Delete every event of a visitor id, dead letters included; how many."""
+        """Delete every event of a visitor id, dead letters and refusals included; how many events."""
         ...
 
     def is_erased(self, visitor: str) -> bool:

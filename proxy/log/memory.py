@@ -137,6 +137,7 @@ class MemoryLog:
         gone = {s for s, e in self._entries.items() if e.event.visitor is not None and e.event.visitor.id == visitor}
         self._delete(gone)
         self._dead = {key: letter for key, letter in self._dead.items() if key[1] not in gone}
+        self.refusals = [(upto, refusal) for upto, refusal in self.refusals if refusal.visitor != visitor]
         return len(gone)
 
     async def revoke(self, visitors: Sequence[str]) -> None:

@@ -143,7 +143,10 @@ class SqliteLog:
         return next(stats.waiting for stats in await self.readers() if stats.reader == reader)
 
     async def erase(self, visitor: str) -> int:
-        return await self.erase_events(await self._view.of_visitor(visitor))
+        erased = await self.erase_events(await self._view.of_visitor(visitor))
+        digest = self._sealing.visitor(visitor)
+        await self._writer.run(partial(upkeep.forget_refusals, visitor=digest))
+        return erased
 
     async def erase_events(self, seqs: Sequence[int]) -> int:
         """Delete these events with their dead letters and claims, in pieces; how many there were."""

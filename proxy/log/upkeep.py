@@ -104,6 +104,11 @@ def erase(database: sqlite3.Connection, seqs: Sequence[int]) -> int:
         database.execute("PRAGMA secure_delete=FAST")
 
 
+def forget_refusals(database: sqlite3.Connection, visitor: int) -> None:
+    """Once nothing of the visitor is left that they could be about."""
+    database.execute("DELETE FROM refusal WHERE visitor = ?", (visitor,))
+
+
 def revoke(database: sqlite3.Connection, sealing: Sealing, visitors: Sequence[int], now_ms: int) -> None:
     """Remember that these visitors were erased; their proofs of consent lose what leads to them."""
     database.execute("PRAGMA secure_delete=ON")

@@ -171,6 +171,11 @@ class LogView:
             name = format(owner & (2**64 - 1), "016x")
             yield StoredProof(at_ms=at_ms, visitor=name, proof=self.sealing.opened_proof(owner, body))
 
+    async def refusals(self, visitor: str) -> list[tuple[int, tuple[Purpose, ...]]]:
+        """What a visitor has taken back, and up to which event."""
+        sql = "SELECT upto, refused FROM refusal WHERE visitor = ? ORDER BY upto, id"
+        return [(upto, refused(letters)) for upto, letters in await self.rows(sql, self.sealing.visitor(visitor))]
+
     async def scan(self) -> AsyncIterator[Entry]:
         """Every event, opened, in order; what no key opens is left out."""
         sql = "SELECT seq, stored_at_ms, CAST(key AS BLOB), CAST(body AS BLOB) FROM event ORDER BY seq"

@@ -12,10 +12,11 @@ from proxy.clock import system_clock
 from proxy.commands import erase as erasing
 from proxy.config.load import load
 from proxy.config.machine import data_folder, keyring
-from proxy.event import ConsentState, Data, Event, User, Visitor, replace
+from proxy.event import ConsentState, Data, Event, Purpose, User, Visitor, replace
 from proxy.log.base import DeadLetter, Outcome, ReaderState
 from proxy.log.sqlite import SqliteLog
 from proxy.privacy.proof import Proof
+from proxy.privacy.refusal import Refusal
 
 TOKEN = "s3cr3t-token-0123456789"
 CONFIG = f"""\
@@ -136,6 +137,15 @@ def test_an_export_has_all_that_is_stored_and_what_became_of_it(exported):
         "detail": "no ***",
     }
     assert lines[5]["proof"]["network"] == "198.51.100.0/24"
+
+
+def test_what_was_taken_back_is_shown_and_goes_with_the_rest(exported, in_log, run):
+    in_log(lambda log: log.append([], [], [Refusal("v_ann", (Purpose.MARKETING, Purpose.SALE))]))
+    (line,) = [line for line in exported("v_ann") if line["type"] == "refusal"]
+    assert line == {"type": "refusal", "purposes": ["marketing", "sale"], "up_to": 4}
+    assert "refusal" not in {line["type"] for line in exported("v_bob")}
+    run("erase", "v_ann", "--yes")
+    assert "refusal" not in {line["type"] for line in exported("v_ann")}
 
 
 def test_an_export_shows_match_keys_that_were_remembered_from_an_earlier_event(exported, in_log):
