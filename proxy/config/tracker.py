@@ -89,6 +89,7 @@ class BannersSettings(Section):
         "ads",
         "targeting",
         "C0004",
+        "C0005",
         "create_ads_profile",
         "select_personalized_ads",
         "measure_ad_performance",

@@ -359,7 +359,7 @@ var { firsthand, guard, on, later, base } = (function (baked) {
     try {
       return sendBeacon.call(navigator, endpoint, new Blob([body], { type: 'text/plain' }));
     } catch (error) {
-      return false;
+      // There are none here.
     }
   }
 
@@ -372,14 +372,14 @@ var { firsthand, guard, on, later, base } = (function (baked) {
     }
   }
 
-  /** @returns {boolean} whether the browser kept them */
+  /** @returns {boolean | undefined} whether the browser kept them */
   function store(events) {
     try {
       if (events.length) localStorage.setItem(storeKey, stringify(events));
       else localStorage.removeItem(storeKey);
       return true;
     } catch (error) {
-      return false;
+      // Full, or forbidden.
     }
   }
 
@@ -389,7 +389,7 @@ var { firsthand, guard, on, later, base } = (function (baked) {
 
   /** Adds to the retry queue, never with what `identify` said. Its own entry wins over another tab's of the same id. */
   function keep(events) {
-    if (!config.retryQueue) return false;
+    if (!config.retryQueue) return;
     const consent = said();
     const list = without(events, stored());
     for (const event of events) push(list, assign({}, event, { user: {}, consent: event.consent || consent }));

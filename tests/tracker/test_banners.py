@@ -115,6 +115,36 @@ async def test_the_sites_own_callback_is_kept(site, page, switched_on):
     assert await page.evaluate("called") == 1
 
 
+SAID = "new Promise(done => setTimeout(() => done(firsthand.consent()), 0))"
+
+
+async def test_one_refused_category_refuses_the_purpose_it_belongs_to(site, page, switched_on):
+    """Targeting is agreed to, social media are not: both are marketing."""
+    switched_on("onetrust")
+    groups = "[{CustomGroupId: 'C0002'}, {CustomGroupId: 'C0004'}, {CustomGroupId: 'C0005'}]"
+    notice = f"window.OneTrust = {{IsAlertBoxClosed: () => true, GetDomainData: () => ({{Groups: {groups}}})}};"
+    site.pages["*"] = site.page(f"{notice} window.OnetrustActiveGroups = ',C0002,C0004,'; {LOADED}")
+    await page.goto(site.url("/"))
+    await page.wait_for_function("window.loaded && firsthand.consent().source === 'onetrust'")
+    told = await page.evaluate(SAID)
+    assert (told["marketing"], told["analytics"], told["personalization"]) == ("denied", "granted", "denied")
+    await page.evaluate("OnetrustActiveGroups = ',C0002,C0004,C0005,'; OptanonWrapper()")
+    await page.wait_for_function("firsthand.consent().marketing === 'granted'")
+
+
+async def test_a_decision_that_is_announced_again_keeps_the_time_it_was_first_seen_at(site, page, switched_on):
+    switched_on("cookiebot")
+    site.pages["*"] = site.page(
+        f"{STAND_INS}; banners.cookiebot.install({{marketing: true, analytics: true}}); {LOADED}"
+    )
+    await page.goto(site.url("/"))
+    await page.wait_for_function("window.loaded && firsthand.consent().source === 'cookiebot'")
+    first = (await page.evaluate(SAID))["time"]
+    await page.wait_for_function(f"Date.now() > {first}")
+    await page.evaluate("dispatchEvent(new Event('CookiebotOnConsentReady'))")
+    assert (await page.evaluate(SAID))["time"] == first
+
+
 async def test_a_banner_of_another_shape_than_expected_warns_and_harms_nobody(site, page, switched_on):
     said = []
     page.on("console", lambda message: said.append(message.text) if message.type == "warning" else None)
@@ -229,3 +259,17 @@ async def test_a_consent_mode_update_may_name_some_signals_and_any_refusal_of_ad
     await site.until_names("page_view")
     consent = site.accepted[0]["consent"]
     assert (consent["marketing"], consent["analytics"], consent["personalization"]) == ("denied", "granted", "granted")
+
+
+async def test_a_refused_signal_stays_refused_until_an_update_names_it_again(site, page):
+    site.modules[Module.CONSENT_MODE] = {}
+    site.pages["*"] = site.page(
+        "window.dataLayer = []; function gtag() { dataLayer.push(arguments) }"
+        "gtag('consent', 'update', {ad_storage: 'denied', analytics_storage: 'granted'});"
+        "gtag('consent', 'update', {ad_user_data: 'granted'})"
+    )
+    await page.goto(site.url("/"))
+    await site.until_names("page_view")
+    assert site.accepted[0]["consent"]["marketing"] == "denied"
+    await page.evaluate("gtag('consent', 'update', {ad_storage: 'granted'})")
+    await page.wait_for_function("firsthand.consent().marketing === 'granted'")

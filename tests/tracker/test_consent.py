@@ -219,6 +219,16 @@ async def test_where_defaults_differ_by_region_nothing_is_sent_before_this_visit
     assert "marketing" not in site.accepted[0]["consent"]
 
 
+async def test_no_cookie_goes_along_with_the_question_which_default_holds(site, page):
+    """Not even where the collector is on a path of the site itself."""
+    site.modules[Module.REGION] = {"path": "/consent"}
+    site.pages["*"] = site.page("document.cookie = 'basket=7'", src=site.url("/tracker.js"))
+    await page.goto(site.url("/"))
+    await site.until(lambda: len(site.asked) == 1)
+    assert "basket" in await page.evaluate("document.cookie")
+    assert "Cookie" not in site.asked[0]
+
+
 async def test_a_region_whose_default_is_denied_waits_for_the_visitor(site, page):
     site.modules[Module.REGION] = {"path": "/consent"}
     site.default = {"marketing": "denied", "analytics": "denied", "personalization": "denied"}

@@ -123,9 +123,11 @@ async def test_a_link_inside_a_component_is_found(capturing, body, page):
     body("<p id=host></p>")
     await opened(capturing, page)
     await page.evaluate(
-        "host.attachShadow({mode: 'open'}).innerHTML = '<a href=\"https://pay.example/x\"><b>pay</b></a>';"
+        "host.attachShadow({mode: 'open'}).innerHTML ="
+        ' \'<a href="shop-app://pay/x"><i>in the app</i></a> <a href="https://pay.example/x"><b>pay</b></a>\';'
         "host.addEventListener('click', (event) => event.preventDefault())"
     )
+    await page.click("i")
     await page.click("b")
     [click] = await arrived(capturing, page)
     assert click["custom"] == {"link_url": "https://pay.example/x", "link_domain": "pay.example"}

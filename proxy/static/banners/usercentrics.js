@@ -12,7 +12,7 @@ guard(banner)('usercentrics', ['UC_UI_INITIALIZED', 'UC_UI_CMP_EVENT', 'load'], 
   if (__ucCmp) {
     const { consent, services } = await __ucCmp.getConsentDetails();
     decided = decided || consent.type === 'EXPLICIT';
-    for (const service of Object.values(services)) add(service.category, (service.consent || {}).given);
+    for (const id in services) add(services[id].category, (services[id].consent || {}).given);
   } else if (UC_UI && UC_UI.isInitialized()) {
     for (const { categorySlug, consent } of UC_UI.getServicesBaseInfo()) {
       decided = decided || (consent.history || []).some((entry) => entry.type === 'explicit');
