@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.config.modules import Module
+from tests.chromium import stop_clock
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -35,6 +36,14 @@ def bridged(site):
     site.modules[Module.FBQ] = {}
     site.pages["*"] = site.page(GRANT)
     return site
+
+
+async def open_and_stop_the_clock(bridged, page):
+    bridged.pages["*"] = bridged.page(GRANT + SNIPPET)
+    await stop_clock(page)
+    await page.goto(bridged.url("/"))
+    await page.clock.run_for(100)
+    await bridged.until_read("page_view")
 
 
 def ids(sent):
@@ -190,12 +199,7 @@ async def test_events_named_differently_by_ga4_and_meta_are_one(bridged, told, p
 
 async def test_ten_seconds_later_it_is_another_action(bridged, page):
     bridged.modules[Module.DATALAYER] = {}
-    bridged.pages["*"] = bridged.page(GRANT + SNIPPET)
-    await page.clock.install(time=1_790_000_000)
-    await page.clock.pause_at(1_790_000_001)
-    await page.goto(bridged.url("/"))
-    await page.clock.run_for(100)
-    await bridged.until_names("page_view")
+    await open_and_stop_the_clock(bridged, page)
     await page.evaluate("dataLayer.push({event: 'add_to_cart'}, {event: 'begin_checkout'})")
     await page.clock.run_for(9_000)
     await page.evaluate("fbq('track', 'InitiateCheckout')")
@@ -210,12 +214,7 @@ async def test_ten_seconds_later_it_is_another_action(bridged, page):
 
 @pytest.mark.parametrize("end", ["pagehide", "visibilitychange"])
 async def test_a_purchase_nobody_knows_the_order_of_does_not_wait_longer_than_the_page(bridged, page, end):
-    bridged.pages["*"] = bridged.page(GRANT + SNIPPET)
-    await page.clock.install(time=1_790_000_000)
-    await page.clock.pause_at(1_790_000_001)
-    await page.goto(bridged.url("/"))
-    await page.clock.run_for(100)
-    await bridged.until_names("page_view")
+    await open_and_stop_the_clock(bridged, page)
     hidden = "Object.defineProperty(document, 'hidden', {get: () => true});"
     target = "window" if end == "pagehide" else "document"
     await page.evaluate(f"{PURCHASE} {hidden} {target}.dispatchEvent(new Event('{end}', {{bubbles: true}}))")
